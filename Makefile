@@ -1,0 +1,93 @@
+# OkPuja Payments. `make` alone lists what can be made.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench lock clean
+
+PYTHON ?= python3
+PORT ?= 8000
+SANDBOX_PORT ?= 8900
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+
+# Without a .env of your own everything runs against the emulator, with settings good for nothing else.
+ifeq ($(wildcard .env),)
+export DEBUG ?= 1
+export PUBLIC_URL ?= http://localhost:$(PORT)
+export PHONEPE_CLIENT_ID ?= SANDBOX_CLIENT
+export PHONEPE_CLIENT_SECRET ?= sandbox-secret
+export PHONEPE_BASE_URL ?= http://localhost:$(SANDBOX_PORT)/apis/pg-sandbox
+export PHONEPE_WEBHOOK_USERNAME ?= okpuja_demo
+export PHONEPE_WEBHOOK_PASSWORD ?= demo12345
+export SANDBOX_WEBHOOK_URL ?= $(PUBLIC_URL)/api/payments/webhook/phonepe/
+export EMAIL_URL ?= file://$(CURDIR)/var/mail
+endif
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/base.done ## build .venv from the hash-pinned requirements
+
+demo: install ## start everything, play the main job live, keep serving (ONCE=1: exit after the story)
+	@$(BIN)/python -m okpuja.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT) $(if $(filter-out 0,$(ONCE)),--once)
+
+test: $(VENV)/dev.done ## run the whole test suite on a real PostgreSQL (ARGS="-k something")
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/dev.done ## format check, ruff, mypy, import arrows, missing migrations
+	@$(BIN)/ruff format --check --quiet . || (echo 'Run: make format'; exit 1)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(MANAGE) makemigrations --check --dry-run
+
+format: $(VENV)/dev.done ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+migrate: install ## bring the database up to date and fill the sample catalogue
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) seed_catalog
+
+serve: migrate ## the web site alone, on PORT
+	@$(BIN)/granian --interface asgi --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
+
+checker: migrate ## the payment checker alone, until Ctrl-C
+	@$(MANAGE) auto_complete_payments --continuous
+
+sandbox: install ## the PhonePe emulator alone, on SANDBOX_PORT
+	@$(MANAGE) phonepe_sandbox --port $(SANDBOX_PORT)
+
+psql: install ## a psql on the embedded PostgreSQL
+	@$(BIN)/python -m okpuja.embedded psql
+
+stop: install ## end the embedded PostgreSQL, whoever uses it
+	@$(BIN)/python -m okpuja.embedded stop
+
+bench: install ## measure; the table says beside what
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
+	@cd requirements && for name in base dev; do \
+	  CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
+	    --output-file $$name.txt $$name.in || exit 1; done
+
+clean: ## remove the virtual environment and the caches; var/ (the database) stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else 0'
+	@$(PYTHON) -m venv $(VENV)
+
+define install
+	@echo 'Installing requirements/$(1).txt ...'
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).txt; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).txt; fi
+	@touch $@
+endef
+
+$(VENV)/base.done: requirements/base.txt | $(VENV)/bin/python
+	$(call install,base)
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/base.done
+	$(call install,dev)
