@@ -1,0 +1,262 @@
+"""Webhooks (§6), delivered to a real endpoint."""
+
+import asyncio
+
+import pytest
+
+from phonepe_sandbox.wire import webhook_credential
+
+VECTOR = "bc842c31a9e54efe320d30d948be61291f3ceee4766e36ab25fa65243cd76e0e"
+
+
+async def deliveries(merchant, count, order_id="ORD-1"):
+    """The recorded deliveries once `count` of them have ended."""
+    async with asyncio.timeout(5):
+        while True:
+            sent = (await merchant.control("GET", f"/orders/{order_id}")).body["webhooks"]
+            if len(sent) >= count and all(one["result"] != "waiting" for one in sent):
+                return sent
+            await asyncio.sleep(0.01)
+
+
+async def settled(merchant, shop, count):
+    """What arrived, after leaving time for one too many."""
+    await shop.wait_for(count)
+    await asyncio.sleep(0.1)
+    return [body["event"] for _, body in shop.received]
+
+
+def test_credential_is_the_documented_vector():
+    assert webhook_credential("username", "password") == VECTOR
+
+
+async def test_webhook_when_paid_then_one_with_the_bare_hex_credential(merchant, shop):
+    await merchant.pay(metaInfo={"udf1": "a"})
+
+    await merchant.customer("success")
+
+    assert await settled(merchant, shop, 1) == ["checkout.order.completed"]
+    headers, body = shop.received[0]
+    status = (await merchant.status()).body
+    names = {"merchantId": "SANDBOXMERCHANT", "merchantOrderId": "ORD-1"}
+    assert (headers["Authorization"], headers["Content-Type"]) == (VECTOR, "application/json")
+    assert body == {
+        "event": "checkout.order.completed",
+        "type": "CHECKOUT_ORDER_COMPLETED",
+        "payload": names | status,
+    }
+
+
+async def test_webhook_when_failed_then_the_codes_are_in_the_payload(merchant, shop):
+    await merchant.pay()
+
+    await merchant.customer("failure")
+
+    [body] = await shop.wait_for(1)
+    payload = body["payload"]
+    assert (body["event"], payload["state"]) == ("checkout.order.failed", "FAILED")
+    assert payload["paymentDetails"][0]["detailedErrorCode"] == "TXN_AUTO_FAILED"
+
+
+async def test_webhook_when_an_attempt_failed_then_the_order_is_told_as_pending(merchant, shop):
+    await merchant.pay()
+
+    await merchant.customer("retry")
+
+    [body] = await shop.wait_for(1)
+    told = (body["event"], body["type"], body["payload"]["state"])
+    assert told == ("checkout.transaction.attempt.failed", "CHECKOUT_TRANSACTION_ATTEMPT_FAILED", "PENDING")
+
+
+async def test_webhook_when_switched_so_then_the_attempt_is_told_before_the_order(merchant, shop):
+    await merchant.switch(webhook_attempt_failed_first=True)
+    await merchant.pay()
+
+    await merchant.customer("failure")
+
+    bodies = await shop.wait_for(2)
+    told = sorted((body["event"], body["payload"]["state"]) for body in bodies)
+    assert told == [("checkout.order.failed", "FAILED"), ("checkout.transaction.attempt.failed", "PENDING")]
+
+
+async def test_webhook_when_refunded_then_accepted_and_completed(merchant, shop):
+    await merchant.paid()
+    await merchant.refund("R-1", 1000)
+    await merchant.advance(1)
+    await shop.wait_for(2)
+
+    await merchant.advance(1)
+
+    _, accepted, completed = await shop.wait_for(3)
+    told = {"merchantId": "SANDBOXMERCHANT", "merchantRefundId": "R-1"} | (
+        await merchant.refund_status()
+    ).body
+    assert (accepted["event"], accepted["payload"]["state"]) == ("pg.refund.accepted", "CONFIRMED")
+    assert completed == {"event": "pg.refund.completed", "type": "PG_REFUND_COMPLETED", "payload": told}
+
+
+async def test_webhook_when_both_refund_steps_come_at_once_then_each_tells_its_own_state(merchant, shop):
+    await merchant.paid()
+    await merchant.refund()
+
+    await merchant.advance(60)
+
+    _, *bodies = await shop.wait_for(3)
+    assert sorted(body["payload"]["state"] for body in bodies) == ["COMPLETED", "CONFIRMED"]
+
+
+@pytest.mark.parametrize(("switch", "expected"), [(False, []), (True, ["checkout.order.failed"])])
+async def test_webhook_when_the_order_expires_then_by_the_switch(merchant, shop, switch, expected):
+    await merchant.switch(webhook_on_expiry=switch)
+    await merchant.pay()
+
+    await merchant.advance(900)
+
+    assert await settled(merchant, shop, len(expected)) == expected
+
+
+async def test_webhook_when_the_shop_refuses_then_recorded_and_not_repeated(merchant, shop):
+    shop.answer = 500
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    [sent] = await deliveries(merchant, 1)
+    assert (sent["result"], sent["status"], sent["tries"], len(shop.received)) == ("refused", 500, 1, 1)
+
+
+async def test_webhook_when_retries_are_on_then_repeated_until_taken(merchant, shop):
+    await merchant.switch(webhook_tries=5, webhook_retry_pause=0.03)
+    shop.answer = 503
+    await merchant.pay()
+    await merchant.customer("success")
+    await shop.wait_for(2)
+
+    shop.answer = 200
+
+    async with asyncio.timeout(5):
+        while (await deliveries(merchant, 1))[0]["result"] != "delivered":
+            await asyncio.sleep(0.01)
+    taken = len(shop.received)
+    await asyncio.sleep(0.3)
+    assert len(shop.received) == taken
+
+
+async def test_webhook_when_nobody_listens_then_recorded_and_the_emulator_lives(
+    merchant, shop, unused_tcp_port
+):
+    await merchant.switch(webhook_url=f"http://127.0.0.1:{unused_tcp_port}/hook")
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    [sent] = await deliveries(merchant, 1)
+    assert (sent["result"], sent["status"]) == ("failed", None)
+    assert (await merchant.status()).body["state"] == "COMPLETED"
+
+
+async def test_webhook_when_no_address_is_set_then_none(merchant):
+    await merchant.paid()
+
+    assert (await merchant.control("GET", "/orders/ORD-1")).body["webhooks"] == []
+
+
+async def test_outcome_when_webhook_is_off_then_none(merchant, shop):
+    await merchant.pay()
+
+    await merchant.customer("success", webhook=False)
+
+    assert await settled(merchant, shop, 0) == []
+
+
+async def test_outcome_when_the_webhook_is_delayed_then_the_status_knows_first(merchant, shop):
+    await merchant.pay()
+
+    await merchant.customer("success", webhookDelay=0.5)
+
+    state, early = (await merchant.status()).body["state"], len(shop.received)
+    await shop.wait_for(1)
+    assert (state, early) == ("COMPLETED", 0)
+
+
+@pytest.mark.parametrize(
+    ("event", "times", "expected"),
+    [
+        (None, 3, ["checkout.order.completed"] * 3),
+        ("checkout.order.failed", 1, ["checkout.order.failed"]),
+        ("settlement.attempted", 1, ["settlement.attempted"]),
+    ],
+)
+async def test_webhook_call_sends_again(merchant, shop, event, times, expected):
+    await merchant.pay()
+    await merchant.customer("success", webhook=False)
+
+    reply = await merchant.control("POST", "/orders/ORD-1/webhook", {"event": event, "times": times})
+
+    assert reply.body == {"sent": times, "event": expected[0]}
+    assert await settled(merchant, shop, times) == expected
+
+
+@pytest.mark.parametrize("body", [{}, {"event": "pg.refund.completed"}, {"times": 0}, {"what": 1}])
+async def test_webhook_call_when_there_is_nothing_to_tell_then_400(merchant, shop, body):
+    await merchant.pay()
+
+    reply = await merchant.control("POST", "/orders/ORD-1/webhook", body)
+
+    assert (reply.status, len(shop.received)) == (400, 0)
+
+
+# -- faults -------------------------------------------------------------------------------
+
+
+async def test_fault_lost_then_recorded_as_lost_and_nothing_arrives(merchant, shop):
+    await merchant.fault("webhook", "lost")
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    [sent] = await deliveries(merchant, 1)
+    assert (sent["result"], sent["tries"]) == ("lost", 0)
+    assert await settled(merchant, shop, 0) == []
+
+
+async def test_fault_lost_for_one_order_then_the_others_get_theirs(merchant, shop):
+    await merchant.fault("webhook", "lost", merchantOrderId="ORD-1")
+
+    await merchant.paid("ORD-1")
+    await merchant.paid("ORD-2")
+
+    assert await settled(merchant, shop, 1) == ["checkout.order.completed"]
+    assert shop.received[0][1]["payload"]["merchantOrderId"] == "ORD-2"
+
+
+async def test_fault_delayed_then_it_comes_later(merchant, shop):
+    await merchant.fault("webhook", "delayed", seconds=0.5)
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    await asyncio.sleep(0.05)
+    early = len(shop.received)
+    await shop.wait_for(1)
+    assert early == 0
+
+
+async def test_fault_doubled_then_two_equal_ones(merchant, shop):
+    await merchant.fault("webhook", "doubled")
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    first, second = await shop.wait_for(2)
+    assert first == second
+
+
+async def test_fault_wrong_credential_then_another_hash(merchant, shop):
+    await merchant.fault("webhook", "wrong_credential")
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    await shop.wait_for(1)
+    assert shop.received[0][0]["Authorization"] == webhook_credential("somebody", "else12345")
