@@ -1,0 +1,54 @@
+"""`DATABASE_URL` → Django's `DATABASES["default"]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+
+def database(url: str, *, pooled: bool) -> dict[str, Any]:
+    """The settings of the one database: the server at `url`, or the embedded one when it is empty.
+
+    `url` is any libpq URI (`postgresql://user:password@host:5432/name`, or a Unix socket as
+    `postgresql:///name?host=/run/postgresql`). With `pooled`, connections come from a pool per
+    process (an ASGI server runs each request in a thread of its own), else each thread keeps its own.
+    Raises ImproperlyConfigured when the URL is not one.
+    """
+    options: dict[str, Any] = {"connect_timeout": 3, "application_name": "okpuja"}
+    settings: dict[str, Any] = {
+        "CONN_HEALTH_CHECKS": True,  # a restarted PostgreSQL costs a reconnect, not an error
+        "OPTIONS": options,
+    }
+    if pooled:
+        options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
+    else:
+        settings["CONN_MAX_AGE"] = 600
+    if not url:
+        return settings | {"ENGINE": "okpuja.embedded", "NAME": "okpuja", "USER": "postgres"}
+    parts = _parse(url)
+    settings |= {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname", ""),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": parts.pop("port", ""),
+    }
+    options.update(parts)
+    return settings
+
+
+def _parse(url: str) -> dict[str, Any]:
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be a PostgreSQL URI such as postgresql://user:password@host:5432/okpuja."
+            " Leave it unset for the embedded server."
+        )
+    try:
+        return dict(conninfo_to_dict(url))
+    except ProgrammingError as error:
+        # libpq's message may quote the URI, and with it the password.
+        raise ImproperlyConfigured("DATABASE_URL is not a valid PostgreSQL URI.") from error

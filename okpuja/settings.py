@@ -1,0 +1,184 @@
+"""The project's settings, read once from the environment (and `.env`). `.env.example` lists them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from okpuja import logging as project_logging
+from okpuja.database import database
+
+BASE_DIR = Path(__file__).resolve().parents[1]
+DEMO_SECRET_KEY = "demo-only-" + "not-a-secret-" * 4
+
+env = Env()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+
+def _setting(read: object, name: str, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+    try:
+        return read(name, *args, **kwargs)  # type: ignore[operator]
+    except EnvError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def _within(name: str, default: int, low: int, high: int) -> int:
+    value = _setting(env.int, name, default)
+    if not low <= value <= high:
+        raise ImproperlyConfigured(f"{name} must lie between {low} and {high}; it is {value}.")
+    return int(value)
+
+
+# Django
+DEBUG = _setting(env.bool, "DEBUG", False)
+SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
+if not DEBUG and (not SECRET_KEY or SECRET_KEY == DEMO_SECRET_KEY):
+    raise ImproperlyConfigured(
+        "SECRET_KEY is missing or the demo's. Set SECRET_KEY to a long random string, or DEBUG=1 for development:"
+        " python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
+    )
+
+PUBLIC_URL = _setting(env.str, "PUBLIC_URL", "http://localhost:8000").rstrip("/")
+FRONTEND_URL = _setting(env.str, "FRONTEND_URL", "").rstrip("/")
+for _name, _url in (("PUBLIC_URL", PUBLIC_URL), ("FRONTEND_URL", FRONTEND_URL)):
+    if _url and urlsplit(_url).scheme not in ("http", "https"):
+        raise ImproperlyConfigured(f"{_name} must start with http:// or https://; it is {_url!r}.")
+
+ALLOWED_HOSTS = _setting(env.list, "ALLOWED_HOSTS", ["*"] if DEBUG else [urlsplit(PUBLIC_URL).hostname])
+CSRF_TRUSTED_ORIGINS = _setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS = _setting(env.list, "CORS_ALLOWED_ORIGINS", [])
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "ninja",
+    "procrastinate.contrib.django",
+    "okpuja",
+    "payments",
+    "catalog",
+    "cart",
+    "bookings",
+    "storefront",
+]
+
+MIDDLEWARE = [
+    "okpuja.middleware.api_errors",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "okpuja.urls"
+WSGI_APPLICATION = "okpuja.wsgi.application"
+ASGI_APPLICATION = "okpuja.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {
+    "default": database(
+        _setting(env.str, "DATABASE_URL", ""),
+        pooled=_setting(env.bool, "DATABASE_POOL", False),  # okpuja.asgi sets it for its own process
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en-in"
+TIME_ZONE = "Asia/Kolkata"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # one process, no collectstatic, for development and the demo
+
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # PhonePe checks the referring domain (§3.5)
+if PUBLIC_URL.startswith("https://"):
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SAMESITE = "Lax"
+
+EMAIL_URL = _setting(env.str, "EMAIL_URL", "console:")
+DEFAULT_FROM_EMAIL = _setting(env.str, "DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>")
+EMAIL_TIMEOUT = 10
+_mail = urlsplit(EMAIL_URL)
+if _mail.scheme == "console":
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+elif _mail.scheme == "file":
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = _mail.path
+elif _mail.scheme in ("smtp", "smtps", "smtp+tls"):
+    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.username or "", _mail.password or ""
+    EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp+tls"
+else:
+    raise ImproperlyConfigured(
+        "EMAIL_URL must start with console:, file:///folder, smtp://, smtps:// or smtp+tls://."
+    )
+
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "jobs"
+
+LOGGING = project_logging.configure(
+    level=_setting(env.str, "LOG_LEVEL", "INFO"), log_file=_setting(env.str, "LOG_FILE", "")
+)
+
+# PhonePe and the payment engine
+PHONEPE_ENV = _setting(env.str, "PHONEPE_ENV", "sandbox")
+if PHONEPE_ENV not in ("sandbox", "production"):
+    raise ImproperlyConfigured(f"PHONEPE_ENV must be sandbox or production; it is {PHONEPE_ENV!r}.")
+PHONEPE_BASE_URL = _setting(env.str, "PHONEPE_BASE_URL", "").rstrip("/")
+PHONEPE_OAUTH_URL = _setting(env.str, "PHONEPE_OAUTH_URL", "").rstrip("/")
+PHONEPE_CLIENT_ID = _setting(env.str, "PHONEPE_CLIENT_ID", "")
+PHONEPE_CLIENT_SECRET = _setting(env.str, "PHONEPE_CLIENT_SECRET", "")
+PHONEPE_CLIENT_VERSION = _setting(env.str, "PHONEPE_CLIENT_VERSION", "1")
+PHONEPE_WEBHOOK_USERNAME = _setting(env.str, "PHONEPE_WEBHOOK_USERNAME", "")
+PHONEPE_WEBHOOK_PASSWORD = _setting(env.str, "PHONEPE_WEBHOOK_PASSWORD", "")
+PHONEPE_MAX_RPS = _within("PHONEPE_MAX_RPS", 10, 1, 100_000)
+PAYMENT_EXPIRE_AFTER = _within("PAYMENT_EXPIRE_AFTER", 900, 300, 3600)
+STATUS_VERIFY_AFTER = _within("STATUS_VERIFY_AFTER", 30, 0, 3600)
+LATE_WATCH_HOURS = _within("LATE_WATCH_HOURS", 72, 1, 24 * 30)
+
+PAYMENTS = {
+    "FULFIL": "bookings.fulfilment.fulfil",
+    "PAYABLE": "cart.payable.find",
+    "AUDIT": "bookings.audit.QUESTIONS",
+    "UNFULFILLABLE": "refund",
+}

@@ -1,0 +1,1 @@
+"""Payments that complete themselves: from a reference and an amount to a settled, fulfilled order."""

@@ -1,0 +1,32 @@
+"""Which checker processes are alive: each writes its name and the time into a row of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import datetime, timedelta
+
+from payments.models import Checker
+
+FORGET_AFTER = timedelta(days=1)
+
+
+def beat(*, interval_s: float, now: datetime) -> None:
+    """Say that this process is alive and looks at least every `interval_s` seconds."""
+    Checker.objects.update_or_create(
+        name=f"{socket.gethostname()}:{os.getpid()}"[:100],
+        defaults={"seen_at": now, "interval_s": interval_s},
+        create_defaults={"seen_at": now, "interval_s": interval_s, "started_at": now},
+    )
+    Checker.objects.filter(seen_at__lt=now - FORGET_AFTER).delete()
+
+
+def sign_off() -> None:
+    """Remove this process's row; it ends in order."""
+    Checker.objects.filter(name=f"{socket.gethostname()}:{os.getpid()}"[:100]).delete()
+
+
+def alive(now: datetime) -> list[Checker]:
+    """Checkers that were seen within the last two of their intervals (contract, `readyz`)."""
+    recent = Checker.objects.filter(seen_at__gte=now - FORGET_AFTER).order_by("name")
+    return [c for c in recent if now - c.seen_at <= timedelta(seconds=2 * c.interval_s)]

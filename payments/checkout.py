@@ -1,0 +1,187 @@
+"""Reference + amount → a PENDING row → an order at PhonePe → where to send the customer."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from payments import claims, completion, gateway, schedule, throttle, transitions, wakeups
+from payments.errors import AlreadyPaid, GatewayUnavailable
+from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
+from payments.shop import Payable
+from payments.states import Source, Status
+from phonepe_pg import CreatedOrder, PaymentRequest, PhonePeError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+TURN_S = 3.0  # how long a customer waits for a place among the calls
+SETTLE_S = 10.0  # how long for the word about an earlier attempt
+UNAVAILABLE = "PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An order that the customer can be sent to pay, and whether this call made it."""
+
+    order: PaymentOrder
+    created: bool
+
+
+def start(payable: Payable) -> Started:
+    """Open a payment for what the shop wants paid, or return the one that is open.
+
+    Raises AlreadyPaid, or GatewayUnavailable: then whatever was begun is recorded and watched, and the
+    next call asks what became of it before it begins another.
+    """
+    if PaymentOrder.objects.paid().filter(cart_id=payable.reference).exists():
+        raise AlreadyPaid("This has been paid for already.")
+    earlier = PaymentOrder.objects.open().filter(cart_id=payable.reference).first()
+    if earlier is not None:
+        resumed = _resume(earlier)
+        if resumed is not None:
+            return Started(resumed, created=False)
+    if not throttle.wait_for_turn(until=time.monotonic() + TURN_S):
+        raise GatewayUnavailable(UNAVAILABLE)
+    order = _open(payable, now=timezone.now())
+    if order is None:  # a second click was faster
+        return start(payable)
+    return Started(_create_at_gateway(order), created=True)
+
+
+def _open(payable: Payable, *, now: datetime) -> PaymentOrder | None:
+    """Commit the order, watched and held for us, before PhonePe hears of it; None when one is open already."""
+    try:
+        with transaction.atomic(durable=True):
+            order = PaymentOrder.objects.create(
+                cart_id=payable.reference,
+                amount=payable.amount_paise,
+                snapshot=dict(payable.snapshot),
+                created_at=now,
+                expires_at=now + timedelta(seconds=settings.PAYMENT_EXPIRE_AFTER),
+                leased_until=now + claims.LEASE,
+                next_check_at=now + claims.LEASE,
+            )
+            transitions.record(
+                order, PaymentEvent.Kind.CREATED, source=Source.CHECKOUT, now=now, amount=order.amount
+            )
+            return order
+    except IntegrityError:
+        if PaymentOrder.objects.open().filter(cart_id=payable.reference).exists():
+            return None
+        raise
+
+
+def _create_at_gateway(order: PaymentOrder) -> PaymentOrder:
+    """The one pay call of an order. It is never repeated: a doubt is for the watch to resolve."""
+    try:
+        created = gateway.create_payment(
+            PaymentRequest(
+                merchant_order_id=order.merchant_order_id,
+                amount_paise=order.amount,
+                redirect_url=return_url(order),
+                expire_after_s=settings.PAYMENT_EXPIRE_AFTER,
+            )
+        )
+    except PhonePeError as error:
+        _note_trouble(order, error, now=timezone.now())
+        raise GatewayUnavailable(UNAVAILABLE) from error
+    return _initiate(order.pk, created, now=timezone.now())
+
+
+@transaction.atomic(durable=True)
+def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> PaymentOrder:
+    order = transitions.lock(order_id)
+    if order.status != Status.PENDING:
+        return order  # the answer took longer than our claim, and the checker has adopted the order
+    transitions.initiate(order, created, now=now)
+    order.next_check_at = _first_check(order, now=now)
+    parked = WebhookDelivery.objects.filter(
+        merchant_order_id=order.merchant_order_id, state=WebhookDelivery.State.PARKED
+    )
+    if parked.update(state=WebhookDelivery.State.NUDGED):
+        order.next_check_at, order.nudged_by = now, Source.WEBHOOK
+    order.save(update_fields=["next_check_at", "nudged_by"])
+    wakeups.notify(wakeups.DUE)
+    return order
+
+
+@transaction.atomic(durable=True)
+def _note_trouble(order: PaymentOrder, error: PhonePeError, *, now: datetime) -> None:
+    """Record what came instead of a pay page and let the watch begin."""
+    locked = transitions.lock(order.pk)
+    transitions.record(
+        locked,
+        PaymentEvent.Kind.ANSWERED,
+        source=Source.CHECKOUT,
+        now=now,
+        error=type(error).__name__,
+        http_status=error.http_status,
+        code=error.code,
+        message=str(error),
+        body=error.body,
+        sent=error.sent,
+    )
+    if locked.status == Status.PENDING:
+        locked.leased_until, locked.next_check_at = None, _first_check(locked, now=now)
+        locked.save(update_fields=["leased_until", "next_check_at"])
+    wakeups.notify(wakeups.DUE)
+    report = log.warning if isinstance(error, Unavailable) else log.error
+    report(
+        "payment could not be created",
+        order=order.merchant_order_id,
+        error=type(error).__name__,
+        why=str(error),
+    )
+
+
+def _first_check(order: PaymentOrder, *, now: datetime) -> datetime | None:
+    return schedule.next_check(
+        created_at=order.created_at,
+        expires_at=order.expires_at,
+        now=now,
+        spread=schedule.spread_of(order.pk),
+        late_watch=timedelta(hours=settings.LATE_WATCH_HOURS),
+    )
+
+
+def _resume(order: PaymentOrder) -> PaymentOrder | None:
+    """The open order if the customer can still be sent to its page; None when a new one may be opened.
+
+    An order whose page is lost or over is asked about first: nobody is sent to pay twice while the first
+    attempt may have been paid.
+    """
+    if _is_payable(order):
+        return order
+    asked = completion.verify(order, source=Source.CHECKOUT, within_s=SETTLE_S)
+    if _is_payable(asked):
+        return asked  # its creation was under way in another request
+    if asked.status == Status.SUCCESS:
+        raise AlreadyPaid("This has been paid for already.")
+    if asked.asked_at is None or (order.asked_at and asked.asked_at <= order.asked_at):
+        raise GatewayUnavailable(UNAVAILABLE)
+    return _supersede(asked.pk, now=timezone.now())
+
+
+def _is_payable(order: PaymentOrder) -> bool:
+    return order.status == Status.INITIATED and bool(order.pay_page_url) and timezone.now() < order.expires_at
+
+
+@transaction.atomic(durable=True)
+def _supersede(order_id: int, *, now: datetime) -> None:
+    """Cancel for the customer an order that cannot be paid any more; it stays watched to its expiry."""
+    order = transitions.lock(order_id)
+    if order.status in (Status.PENDING, Status.INITIATED):
+        transitions.move(order, Status.CANCELLED, source=Source.CHECKOUT, now=now)
+
+
+def return_url(order: PaymentOrder) -> str:
+    """Where PhonePe sends the customer back to: our own page, which only asks (wire reference §3.5)."""
+    path = reverse("payments:return", args=[order.merchant_order_id])
+    return f"{settings.PUBLIC_URL}{path}"

@@ -1,0 +1,102 @@
+"""System checks: what is missing or contradictory in the settings, and what to set."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.module_loading import import_string
+
+from payments import gateway
+
+PRODUCTION_HOST = "api.phonepe.com"
+SANDBOX_HOST = "api-preprod.phonepe.com"
+
+
+@register("payments")
+def credentials_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """A shop without credentials may start and migrate, but should be told."""
+    return [
+        Warning(
+            f"{name} is not set: no payment can be made or checked.", hint=f"Set {name}.", id="payments.W001"
+        )
+        for name in gateway.missing_settings()
+    ]
+
+
+@register("payments", deploy=True)
+def credentials_are_set_for_deployment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """With `check --deploy` a missing credential is an error."""
+    return [
+        Error(
+            f"{name} is not set.",
+            hint=f"Set {name} to the value from PhonePe's dashboard (Developer Settings).",
+            id="payments.E001",
+        )
+        for name in gateway.missing_settings()
+    ]
+
+
+@register("payments", deploy=True)
+def webhook_credentials_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Without both, every callback is refused and payments are found by asking alone (wire reference §6.1)."""
+    rules = {
+        "PHONEPE_WEBHOOK_USERNAME": (r"\w{5,20}", "5 to 20 letters, digits or underscores"),
+        "PHONEPE_WEBHOOK_PASSWORD": (
+            r"(?=.*[A-Za-z])(?=.*\d).{8,20}",
+            "8 to 20 characters with letters and digits",
+        ),
+    }
+    found: list[CheckMessage] = []
+    for name, (pattern, rule) in rules.items():
+        value = getattr(settings, name)
+        if not value:
+            found.append(
+                Warning(
+                    f"{name} is not set: every webhook is refused.", hint=f"Set {name}.", id="payments.W002"
+                )
+            )
+        elif not re.fullmatch(pattern, value, re.ASCII):
+            found.append(
+                Warning(f"{name} is not what PhonePe's dashboard accepts: {rule}.", id="payments.W003")
+            )
+    return found
+
+
+@register("payments")
+def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Sandbox tokens are worth nothing in production, and the other way round (wire reference §1)."""
+    known = {PRODUCTION_HOST: "production", SANDBOX_HOST: "sandbox"}
+    both = gateway.hosts()
+    environments = {known.get(urlsplit(base).hostname or "", "another") for base in (both.pg, both.oauth)}
+    if len(environments) == 1:
+        return []
+    return [
+        Error(
+            "The PG base and the OAuth base belong to different environments.",
+            hint="Set PHONEPE_ENV alone, or both PHONEPE_BASE_URL and PHONEPE_OAUTH_URL.",
+            id="payments.E002",
+        )
+    ]
+
+
+@register(Tags.compatibility)
+def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """`PAYMENTS` names functions that exist, and a policy that is known."""
+    found: list[CheckMessage] = []
+    plugs = getattr(settings, "PAYMENTS", {})
+    if "FULFIL" not in plugs:
+        found.append(
+            Error("PAYMENTS['FULFIL'] is not set.", hint="Name your fulfilment function.", id="payments.E003")
+        )
+    for name in ("FULFIL", "PAYABLE", "AUDIT"):
+        try:
+            import_string(plugs[name]) if plugs.get(name) else None
+        except ImportError as error:
+            found.append(Error(f"PAYMENTS[{name!r}] cannot be imported: {error}", id="payments.E004"))
+    if plugs.get("UNFULFILLABLE", "refund") not in ("refund", "hold"):
+        found.append(Error("PAYMENTS['UNFULFILLABLE'] must be 'refund' or 'hold'.", id="payments.E005"))
+    return found

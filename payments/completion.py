@@ -1,0 +1,175 @@
+"""Ask PhonePe about orders and settle them by the answer. There is no other road to a completed payment."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import close_old_connections, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from payments import claims, fulfilment, gateway, schedule, throttle, transitions
+from payments.answers import Answer
+from payments.errors import NotFound, TooManyRequests
+from payments.models import PaymentOrder
+from payments.states import Attention, Fulfilment, Source, Status
+from payments.transitions import Verdict
+
+POLL_S = 0.05
+BY_HAND_GAP_S = 3.0
+MISMATCH_AGAIN = timedelta(hours=1)
+_pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="verify")
+
+
+@transaction.atomic(durable=True)
+def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> PaymentOrder:
+    """Hand PhonePe's answer to the order: record it, make the moves it asks for, fulfil, say when to look again.
+
+    Safe to repeat and to race: the row lock puts callers in line, and whoever comes second finds the move made.
+    """
+    order = transitions.lock(order_id)
+    came_from = order.status
+    transitions.record_answer(order, answer, source=source, now=now)
+    verdict = transitions.judge(order, answer, now=now)
+    for status in verdict.moves:
+        transitions.move(order, status, source=source, now=now, status=answer.status)
+    if verdict.attention:
+        transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
+    next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
+    if next_check is None and order.gateway_state == "PENDING":
+        transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
+    transitions.set_next_check(order, next_check, answer=answer, now=now)
+    if order.fulfilment == Fulfilment.DUE:
+        fulfilment.deliver(order, source=source, now=now)
+    return order
+
+
+def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> claims.Waiting | None:
+    """The write-back of an answer that asks for no move, cheaper than `settle`; None when settle is needed."""
+    verdict = transitions.judge(order, answer, now=now)
+    next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
+    if verdict != Verdict() or order.fulfilment or next_check is None:
+        return None
+    source = Source(order.nudged_by or Source.CHECKER)
+    return claims.Waiting(order, answer, source, next_check)
+
+
+@transaction.atomic(durable=True)
+def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
+    """Try the shop's fulfilment of a paid order once more. Safe to repeat; PhonePe is not asked again."""
+    order = transitions.lock(order_id)
+    if order.fulfilment == Fulfilment.DUE:
+        order.leased_until = order.next_check_at = None
+        order.save(update_fields=["leased_until", "next_check_at"])
+        fulfilment.deliver(order, source=Source.CHECKER, now=now)
+    return order
+
+
+def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s: float = 0) -> PaymentOrder:
+    """Ask PhonePe about one order now and return the order as it then stands, after `within_s` at the latest.
+
+    Single flight: whoever finds somebody else asking waits for that answer. An order that was asked about
+    less than `not_before_s` ago is not asked about again. When PhonePe is slow, the answer is settled in
+    the background all the same; when it may not be asked at all, the order comes back as it was.
+    """
+    until = time.monotonic() + within_s
+    now = timezone.now()
+    if order.status == Status.SUCCESS and order.fulfilment != Fulfilment.DUE:
+        return order
+    if order.asked_at and now - order.asked_at < timedelta(seconds=not_before_s):
+        return order
+    claimed = claims.claim_one(order.pk, now=now)
+    if claimed is None:
+        return _wait_for_other(order, until=until)
+    if claimed.status != Status.SUCCESS and not throttle.wait_for_turn(until=until):
+        claims.release([claimed], until=now)
+        return PaymentOrder.objects.get(pk=order.pk)
+    flight = _pool.submit(_ask_and_settle, claimed, source)
+    return _land(flight, order, until=until)
+
+
+def find(merchant_order_id: str) -> PaymentOrder | None:
+    """The order of this id, or None."""
+    return PaymentOrder.objects.filter(merchant_order_id=merchant_order_id).first()
+
+
+def verify_by_hand(merchant_order_id: str, *, within_s: float) -> PaymentOrder:
+    """As `verify`, for a person or program that names the order.
+
+    Raises NotFound, or TooManyRequests when the same order was verified by hand within the last seconds
+    and may still change.
+    """
+    now = timezone.now()
+    order = find(merchant_order_id)
+    if order is None:
+        raise NotFound("There is no such order.")
+    if order.status == Status.SUCCESS:
+        return verify(order, source=Source.MANUAL, within_s=within_s)
+    gap = timedelta(seconds=BY_HAND_GAP_S)
+    rested = Q(verify_requested_at__isnull=True) | Q(verify_requested_at__lte=now - gap)
+    if not PaymentOrder.objects.filter(rested, pk=order.pk).update(verify_requested_at=now):
+        last = order.verify_requested_at or now
+        raise TooManyRequests(
+            "This order was verified a moment ago. Please wait a little.",
+            retry_after_s=max(1.0, (last + gap - now).total_seconds()),
+        )
+    return verify(order, source=Source.MANUAL, within_s=within_s)
+
+
+def _land(flight: Future[PaymentOrder], order: PaymentOrder, *, until: float) -> PaymentOrder:
+    try:
+        return flight.result(max(0, until - time.monotonic()))
+    except FutureTimeoutError:
+        return PaymentOrder.objects.get(pk=order.pk)
+
+
+def _ask_and_settle(order: PaymentOrder, source: Source) -> PaymentOrder:
+    """One flight, in a thread of its own, so that a request may stop waiting without losing the answer."""
+    close_old_connections()
+    try:
+        if order.status == Status.SUCCESS:
+            return fulfil_again(order.pk, now=timezone.now())
+        answer = gateway.ask(order.merchant_order_id)
+        settled = settle(order.pk, answer, source=source, now=timezone.now())
+        throttle.report([answer], now=timezone.now())
+        return settled
+    finally:
+        close_old_connections()
+
+
+def _wait_for_other(order: PaymentOrder, *, until: float) -> PaymentOrder:
+    """Look at the row until its holder has put it back or `until` (monotonic) has come."""
+    while True:
+        current = PaymentOrder.objects.get(pk=order.pk)
+        held = current.leased_until is not None and current.leased_until > timezone.now()
+        if not held or time.monotonic() + POLL_S >= until:
+            return current
+        time.sleep(POLL_S)
+
+
+def _next_check(
+    order: PaymentOrder, answer: Answer, verdict: Verdict, *, came_from: str, now: datetime
+) -> datetime | None:
+    """When to look at the order again, given its status after the verdict's moves; None: not any more."""
+    status = verdict.moves[-1] if verdict.moves else order.status
+    if status == Status.SUCCESS:
+        return None
+    if status == Status.FAILED:
+        looked_again = came_from == Status.FAILED and answer.is_answer
+        return None if looked_again else now + schedule.FAILED_AGAIN
+    if verdict.attention:
+        return now + MISMATCH_AGAIN
+    dead = answer.is_unknown_order or (answer.status is not None and answer.status.failed)
+    if status == Status.CANCELLED and dead and now > order.expires_at + schedule.GRACE:
+        return None
+    return schedule.next_check(
+        created_at=order.created_at,
+        expires_at=order.expires_at,
+        now=now,
+        spread=schedule.spread_of(order.pk),
+        late_watch=timedelta(hours=settings.LATE_WATCH_HOURS),
+    )

@@ -1,0 +1,182 @@
+"""Says in one sentence each what is right or wrong with the set-up. Changes nothing but one recorded webhook."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+from django.utils import timezone
+
+from payments import checkers, checks, gateway
+from phonepe_pg import PhonePeError
+
+TIMEOUT_S = 5
+SKEW_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing looked at; `advice` is empty when it is well."""
+
+    subject: str
+    sentence: str
+    advice: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        return not self.advice
+
+
+def examine() -> Iterator[Diagnosis]:
+    """Look at everything, one after the other, the cheap first."""
+    for look in (
+        _settings,
+        _hosts,
+        _database,
+        _migrations,
+        _credentials,
+        _clock,
+        _webhook,
+        _checker,
+        _time_zone,
+    ):
+        yield look()
+
+
+def _settings() -> Diagnosis:
+    missing = gateway.missing_settings()
+    if missing:
+        return Diagnosis(
+            "settings", f"{', '.join(missing)} not set.", "Take the values from PhonePe's dashboard."
+        )
+    return Diagnosis("settings", "All PhonePe credentials are set.")
+
+
+def _hosts() -> Diagnosis:
+    both = gateway.hosts()
+    where = f"PhonePe is {both.pg}, tokens come from {both.oauth}."
+    wrong = checks.hosts_are_of_one_environment(None)
+    return Diagnosis("hosts", where, str(wrong[0].hint) if wrong else "")
+
+
+def _database() -> Diagnosis:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW server_version_num")
+            version = int(cursor.fetchone()[0]) // 10000
+    except DatabaseError as error:
+        return Diagnosis(
+            "database", f"It cannot be reached: {str(error).strip()}", "Look at DATABASE_URL and the server."
+        )
+    advice = "" if version >= 14 else "PostgreSQL 14 or newer is needed."
+    return Diagnosis("database", f"PostgreSQL {version} answers.", advice)
+
+
+def _migrations() -> Diagnosis:
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    except DatabaseError:
+        return Diagnosis(
+            "migrations", "They cannot be read without the database.", "Mend the database first."
+        )
+    if waiting:
+        return Diagnosis("migrations", f"{waiting} are not applied.", "Run: python manage.py migrate")
+    return Diagnosis("migrations", "All are applied.")
+
+
+def _credentials() -> Diagnosis:
+    try:
+        gateway.check_credentials()
+    except PhonePeError as error:
+        return Diagnosis(
+            "credentials",
+            f"PhonePe gave no token: {error}",
+            "Compare id, secret and version with the dashboard.",
+        )
+    return Diagnosis("credentials", "PhonePe accepts them.")
+
+
+def _clock() -> Diagnosis:
+    request = urllib.request.Request(_origin(gateway.hosts().pg), method="HEAD")  # noqa: S310  our own setting
+    try:
+        _, dated = _send(request)
+    except OSError as error:
+        return Diagnosis("clock", f"PhonePe's clock cannot be read: {error}", "Look at the network.")
+    if not dated:
+        return Diagnosis("clock", "PhonePe's answer bore no date; nothing to compare with.")
+    skew_s = abs((timezone.now() - parsedate_to_datetime(dated)).total_seconds())
+    advice = "" if skew_s < SKEW_S else "Set this machine's clock (timedatectl set-ntp true)."
+    return Diagnosis("clock", f"It is {skew_s:.0f} s away from PhonePe's.", advice)
+
+
+def _webhook() -> Diagnosis:
+    username, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
+    if not (username and password):
+        return Diagnosis(
+            "webhook", "Its credentials are not set, every callback is refused.",
+            "Set PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD as in the dashboard.",
+        )  # fmt: skip
+    url = f"{settings.PUBLIC_URL}{reverse('payments:webhook')}"
+    request = urllib.request.Request(  # noqa: S310  our own setting
+        url,
+        data=json.dumps({"event": "okpuja.doctor", "payload": {}}).encode(),
+        headers={
+            "Content-Type": "application/json",
+            "Authorization": hashlib.sha256(f"{username}:{password}".encode()).hexdigest(),
+        },
+    )
+    try:
+        status, _ = _send(request)
+    except OSError as error:
+        return Diagnosis(
+            "webhook", f"{url} cannot be reached: {error}", "Look at PUBLIC_URL and the web service."
+        )
+    advice = "" if status == 200 else "The web service must run with the same settings as this command."
+    return Diagnosis("webhook", f"{url} answered {status} to a callback with our credential.", advice)
+
+
+def _checker() -> Diagnosis:
+    try:
+        alive = checkers.alive(timezone.now())
+    except DatabaseError:
+        return Diagnosis("checker", "It cannot be seen without the database.", "Mend the database first.")
+    if not alive:
+        return Diagnosis(
+            "checker", "None was seen lately.", "Start one: systemctl start okpuja-payment-checker"
+        )
+    return Diagnosis("checker", f"{len(alive)} alive: {', '.join(c.name for c in alive)}.")
+
+
+def _time_zone() -> Diagnosis:
+    now: datetime = timezone.localtime()
+    advice = "" if settings.USE_TZ else "Set USE_TZ = True."
+    return Diagnosis(
+        "time zone", f"People read times in {settings.TIME_ZONE}; it is {now:%H:%M} there.", advice
+    )
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
+
+
+def _send(request: urllib.request.Request) -> tuple[int, str]:
+    """Status and `Date` of the answer, whatever the status. Raises OSError when there is none."""
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  our own setting
+            return answer.status, answer.headers.get("Date", "")
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.headers.get("Date", "")

@@ -1,0 +1,64 @@
+"""A paid order → the shop's delivery. A failure here never takes back that the money came."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+
+from payments import refunds, schedule, shop, transitions, wakeups
+from payments.errors import Unfulfillable
+from payments.models import PaymentEvent, PaymentOrder
+from payments.states import Attention, Fulfilment, Source
+
+log = structlog.get_logger(__name__)
+
+ATTENTION_AFTER = 3  # raised this often, a person should look while we go on trying
+
+
+def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
+    """Let the shop deliver a SUCCESS order whose fulfilment is DUE, and note what came of it.
+
+    The caller holds the transaction and the order's lock. The shop's function runs in a savepoint: what
+    it wrote before it raised is undone, the record of the money is not.
+    """
+    try:
+        with transaction.atomic():
+            reference = shop.fulfil(shop.PaidOrder.of(order))
+    except Unfulfillable as refusal:
+        _give_up(order, refusal.reason, source=source, now=now)
+    except Exception as bug:  # noqa: BLE001  any shop's code runs here, and the money must stay recorded
+        _try_again_later(order, bug, source=source, now=now)
+    else:
+        order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
+        order.save(update_fields=["fulfilment", "fulfilment_reference"])
+        transitions.record(order, PaymentEvent.Kind.FULFILLED, source=source, now=now, reference=reference)
+        if order.attention == Attention.FULFILMENT_FAILED:
+            transitions.set_attention(order, Attention.NONE, source=source, now=now)
+        wakeups.notify(wakeups.CHANGED, order.cart_id)
+
+
+def _give_up(order: PaymentOrder, reason: str, *, source: Source, now: datetime) -> None:
+    order.fulfilment = Fulfilment.UNFULFILLABLE
+    order.save(update_fields=["fulfilment"])
+    transitions.record(order, PaymentEvent.Kind.UNFULFILLABLE, source=source, now=now, reason=reason)
+    wakeups.notify(wakeups.CHANGED, order.cart_id)
+    log.warning("paid order cannot be fulfilled", order=order.merchant_order_id, reason=reason)
+    if shop.refunds_unfulfillable():
+        refunds.open_refund(order, amount_paise=None, reason=reason, requested_by="policy", now=now)
+    else:
+        transitions.set_attention(order, Attention.UNFULFILLABLE, source=source, now=now, reason=reason)
+
+
+def _try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now: datetime) -> None:
+    order.fulfil_attempts += 1
+    order.next_check_at = schedule.next_fulfilment(now=now, attempts=order.fulfil_attempts)
+    order.leased_until = None
+    order.save(update_fields=["fulfil_attempts", "next_check_at", "leased_until"])
+    transitions.record(
+        order, PaymentEvent.Kind.FULFILMENT_RAISED, source=source, now=now, error=type(bug).__name__
+    )
+    log.exception("fulfilment raised; it will be tried again", order=order.merchant_order_id)
+    if order.fulfil_attempts >= ATTENTION_AFTER:
+        transitions.set_attention(order, Attention.FULFILMENT_FAILED, source=source, now=now)

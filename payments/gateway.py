@@ -1,0 +1,160 @@
+"""The one door to PhonePe: a client on an event loop of its own, one per process.
+
+Web threads and the sweep are synchronous; what they ask runs on the loop's thread, so that hundreds
+of calls can be under way while one thread does the database work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.utils import timezone
+
+from payments.answers import Answer
+from phonepe_pg import (
+    Client,
+    CreatedOrder,
+    Credentials,
+    Hosts,
+    Misconfigured,
+    PaymentRequest,
+    PhonePeError,
+    RefundRequest,
+    RefundStatus,
+    Unavailable,
+)
+
+T = TypeVar("T")
+
+TOKEN_LIMIT_S = 5.0  # short: whoever waits for it may be told to stop meanwhile
+ASK_LIMIT_S = 15.0  # one question with everything it may need: a token, a repeat after a 401
+REQUIRED = ("PHONEPE_CLIENT_ID", "PHONEPE_CLIENT_SECRET", "PHONEPE_CLIENT_VERSION")
+
+
+def missing_settings() -> list[str]:
+    """The names of the credentials that are not set."""
+    return [name for name in REQUIRED if not getattr(settings, name)]
+
+
+def hosts() -> Hosts:
+    """Both bases, by `PHONEPE_ENV` or as overridden; a lone PHONEPE_BASE_URL serves both (contract)."""
+    default = Hosts.of(settings.PHONEPE_ENV)
+    pg = settings.PHONEPE_BASE_URL or default.pg
+    oauth = settings.PHONEPE_OAUTH_URL or settings.PHONEPE_BASE_URL or default.oauth
+    return Hosts(pg=pg, oauth=oauth)
+
+
+class _Door:
+    """The process's loop, thread and client, made at first use and again after a fork."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.client = Client(
+            Credentials(
+                settings.PHONEPE_CLIENT_ID, settings.PHONEPE_CLIENT_SECRET, settings.PHONEPE_CLIENT_VERSION
+            ),
+            hosts(),
+        )
+        threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True).start()
+
+    def submit(self, call: Coroutine[Any, Any, T]) -> Future[T]:
+        return asyncio.run_coroutine_threadsafe(call, self.loop)
+
+    def close(self) -> None:
+        self.submit(self.client.close()).result(5)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+
+_door: _Door | None = None
+_guard = threading.Lock()
+
+
+def _open_door() -> _Door:
+    global _door
+    missing = missing_settings()
+    if missing:
+        raise Misconfigured(
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.", sent=False
+        )
+    with _guard:
+        if _door is None or _door.pid != os.getpid():
+            _door = _Door()
+        return _door
+
+
+def close() -> None:
+    """Close the connections of this process, if it has any. The next call opens new ones."""
+    global _door
+    with _guard:
+        if _door is not None and _door.pid == os.getpid():
+            _door.close()
+        _door = None
+
+
+def check_credentials() -> None:
+    """Get a token. Raises Misconfigured, RateLimited or Unavailable, each saying why."""
+    door = _open_door()
+    try:
+        door.submit(door.client.check_credentials()).result(TOKEN_LIMIT_S)
+    except FutureTimeoutError as slow:
+        raise Unavailable(f"No token within {TOKEN_LIMIT_S:g} s.", sent=False) from slow
+
+
+def create_payment(request: PaymentRequest) -> CreatedOrder:
+    """Create an order at PhonePe (wire reference §3). Sent once; see phonepe_pg for what it raises."""
+    door = _open_door()
+    return door.submit(door.client.create_payment(request)).result()
+
+
+def refund(request: RefundRequest) -> RefundStatus:
+    """Ask for a refund (wire reference §5.1). Sent once; see phonepe_pg for what it raises."""
+    door = _open_door()
+    return door.submit(door.client.refund(request)).result()
+
+
+def refund_status(merchant_refund_id: str) -> RefundStatus:
+    """Ask what became of a refund (wire reference §5.2). Changes nothing."""
+    door = _open_door()
+    return door.submit(door.client.refund_status(merchant_refund_id)).result()
+
+
+def ask(merchant_order_id: str) -> Answer:
+    """Ask what became of an order (wire reference §4) and wait for the answer; never raises PhonePeError."""
+    try:
+        return _open_door().submit(_ask(merchant_order_id)).result()
+    except Misconfigured as error:
+        return Answer(asked_at=timezone.now(), took_ms=0, error=error)
+
+
+def submit_ask(merchant_order_id: str, on_answer: Callable[[Answer], None]) -> None:
+    """As `ask`, without waiting: `on_answer` is called on the loop's thread. Raises Misconfigured."""
+    door = _open_door()
+
+    async def ask_and_tell() -> None:
+        on_answer(await _ask(merchant_order_id))
+
+    door.submit(ask_and_tell())
+
+
+async def _ask(merchant_order_id: str) -> Answer:
+    assert _door
+    asked_at, started = timezone.now(), time.monotonic()
+    status = error = None
+    try:
+        async with asyncio.timeout(ASK_LIMIT_S):
+            status = await _door.client.order_status(merchant_order_id)
+    except PhonePeError as trouble:
+        error = trouble
+    except TimeoutError:
+        error = Unavailable(f"No answer within {ASK_LIMIT_S:g} s.")
+    took_ms = round((time.monotonic() - started) * 1000)
+    return Answer(asked_at=asked_at, took_ms=took_ms, status=status, error=error)

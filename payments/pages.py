@@ -1,0 +1,35 @@
+"""Where PhonePe sends the customer back to. Anybody may open it at any time: it asks, and redirects."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from payments import completion
+from payments.models import PaymentOrder
+from payments.states import OPEN, Fulfilment, Source
+
+WAITS_S = 2.5
+GAP_S = 1.0
+
+
+@never_cache
+@require_safe
+def come_back(request: HttpRequest, merchant_order_id: str) -> HttpResponseRedirect:
+    """Verify now, for at most 3 s, then on to success, pending or failed. Needs no session (wire reference §3.5)."""
+    order = completion.find(merchant_order_id)
+    if order is None:
+        raise Http404("There is no such order.")
+    order = completion.verify(order, source=Source.RETURN, within_s=WAITS_S, not_before_s=GAP_S)
+    return HttpResponseRedirect(f"{settings.FRONTEND_URL}{destination(order)}")
+
+
+def destination(order: PaymentOrder) -> str:
+    """The page of the contract that tells the truth about an order, below FRONTEND_URL or our own root."""
+    if order.fulfilment == Fulfilment.BOOKED:
+        return f"/booking-success/{order.fulfilment_reference}"
+    if order.status in OPEN or order.fulfilment == Fulfilment.DUE:
+        return f"/payment-pending/{order.cart_id}"
+    return f"/payment-failed/{order.cart_id}"

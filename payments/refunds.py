@@ -1,0 +1,179 @@
+"""Give money back: record first, ask PhonePe once, and when in doubt ask what became of it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+from procrastinate.contrib.django import app as jobs
+from procrastinate.exceptions import AlreadyEnqueued
+
+from payments import gateway, throttle, transitions
+from payments.answers import masked
+from payments.errors import NotFound, NotRefundable
+from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.states import REFUND_OPEN, Attention, RefundState, Source, Status
+from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, UnknownRefund
+
+log = structlog.get_logger(__name__)
+
+AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not documented (wire reference §5.2)
+TURN_S = 10.0
+PURSUE = "payments.pursue_refund"
+
+
+def left_to_refund(order: PaymentOrder) -> int:
+    """Paise of a paid order that were neither given back nor are on their way."""
+    if order.status != Status.SUCCESS:
+        return 0
+    given = order.refunds.exclude(state=RefundState.FAILED).aggregate(sum=Sum("amount"))["sum"]
+    return order.amount - (given or 0)
+
+
+@transaction.atomic(durable=True)
+def request(
+    merchant_order_id: str, *, amount_paise: int | None, reason: str, requested_by: str, now: datetime
+) -> Refund:
+    """Start a refund by a person: of `amount_paise`, or of all that is left.
+
+    Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
+    """
+    found = PaymentOrder.objects.filter(merchant_order_id=merchant_order_id).first()
+    if found is None:
+        raise NotFound("There is no such order.")
+    order = transitions.lock(found.pk)
+    return open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=requested_by, now=now)
+
+
+def open_refund(
+    order: PaymentOrder, *, amount_paise: int | None, reason: str, requested_by: str, now: datetime
+) -> Refund:
+    """Record a refund and the job that pursues it. The caller holds the transaction and the order's lock."""
+    left = left_to_refund(order)
+    amount = left if amount_paise is None else amount_paise
+    if order.refunds.filter(state__in=REFUND_OPEN).exists():
+        raise NotRefundable(
+            "Another refund of this order is still under way. Wait until PhonePe has finished it."
+        )
+    if not 0 < amount <= left:
+        raise NotRefundable(f"This order has {left} paise left to refund; {amount} paise were asked for.")
+    refund = Refund.objects.create(
+        order=order, amount=amount, reason=reason[:200], requested_by=requested_by[:150], created_at=now
+    )
+    _record(refund, now=now, state=refund.state, reason=reason, requested_by=requested_by)
+    pursue_soon(refund, attempt=0)
+    return refund
+
+
+def pursue_soon(refund: Refund, *, attempt: int) -> None:
+    """Defer a look at a refund in the running transaction: now (`attempt` 0), or later and later."""
+    if attempt == 0:
+        jobs.configure_task(PURSUE, lock=f"refund-{refund.pk}").defer(refund_id=refund.pk, attempt=attempt)
+        return
+    pause = AGAIN_S[min(attempt, len(AGAIN_S)) - 1]
+    later = jobs.configure_task(
+        PURSUE,
+        lock=f"refund-{refund.pk}",
+        queueing_lock=f"refund-{refund.pk}",
+        schedule_in={"seconds": pause},
+    )
+    with (
+        suppress(AlreadyEnqueued),
+        transaction.atomic(),
+    ):  # a refund hurried by webhooks keeps one queue place
+        later.defer(refund_id=refund.pk, attempt=attempt)
+
+
+def pursue(refund_id: int, *, attempt: int) -> None:
+    """Bring a refund one step on: send it, or ask what became of it, and come back until it is final.
+
+    Safe to repeat. A call whose outcome is unknown is followed by a question, never by a repeat; only
+    when PhonePe does not know the refund is it sent again, with the same id (wire reference §5.2).
+    """
+    refund = Refund.objects.select_related("order").get(pk=refund_id)
+    if refund.state not in REFUND_OPEN:
+        return
+    outcome: RefundStatus | PhonePeError | None = None
+    if throttle.wait_for_turn(until=time.monotonic() + TURN_S):
+        try:
+            outcome = _send_or_ask(refund)
+        except PhonePeError as error:
+            outcome = error
+    _settle(refund, outcome, attempt=attempt, now=timezone.now())
+
+
+def _send_or_ask(refund: Refund) -> RefundStatus:
+    request = RefundRequest(
+        merchant_refund_id=refund.merchant_refund_id,
+        original_merchant_order_id=refund.order.merchant_order_id,
+        amount_paise=refund.amount,
+    )
+    if refund.sent_at is None:
+        refund.sent_at = timezone.now()
+        refund.save(update_fields=["sent_at"])  # committed: whoever comes after a crash asks first
+        return gateway.refund(request)
+    try:
+        return gateway.refund_status(refund.merchant_refund_id)
+    except UnknownRefund:
+        if refund.state != RefundState.DUE:
+            raise
+    try:
+        return gateway.refund(request)
+    except Rejected:
+        # Either refused, or the first call arrived after all and this one collided with it.
+        return gateway.refund_status(refund.merchant_refund_id)
+
+
+@transaction.atomic(durable=True)
+def _settle(
+    refund: Refund, outcome: RefundStatus | PhonePeError | None, *, attempt: int, now: datetime
+) -> None:
+    order = transitions.lock(refund.order_id)
+    refund.refresh_from_db()
+    if refund.state not in REFUND_OPEN:
+        return
+    if isinstance(outcome, RefundStatus):
+        _apply(refund, outcome, now=now)
+    elif isinstance(outcome, Rejected):
+        refund.state, refund.error_code = RefundState.FAILED, outcome.code[:64]
+        _record(
+            refund, now=now, state=refund.state, code=outcome.code, message=str(outcome), body=outcome.body
+        )
+    elif outcome is not None:
+        _record(refund, now=now, state=refund.state, error=type(outcome).__name__, message=str(outcome))
+    refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
+    if refund.state == RefundState.FAILED:
+        transitions.set_attention(
+            order, Attention.REFUND_FAILED, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
+        )
+    elif refund.state != RefundState.COMPLETED:
+        pursue_soon(refund, attempt=attempt + 1)
+
+
+def _apply(refund: Refund, status: RefundStatus, *, now: datetime) -> None:
+    came_from = refund.state
+    known = status.state in (RefundState.CONFIRMED, RefundState.COMPLETED, RefundState.FAILED)
+    refund.state = RefundState(status.state) if known else RefundState.PENDING
+    refund.gateway_refund_id = status.refund_id[:64]
+    refund.error_code = (status.detailed_error_code or status.error_code)[:64]
+    refund.completed_at = now if refund.state == RefundState.COMPLETED else None
+    _record(refund, now=now, state=refund.state, body=masked(dict(status.raw)))
+    if refund.state != came_from:
+        log.info("refund moved", refund=refund.merchant_refund_id, was=came_from, state=refund.state)
+
+
+def _record(refund: Refund, *, now: datetime, **detail: object) -> None:
+    transitions.record(
+        refund.order,
+        PaymentEvent.Kind.REFUND,
+        source="",
+        now=now,
+        refund=refund.merchant_refund_id,
+        amount=refund.amount,
+        **detail,
+    )

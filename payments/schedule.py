@@ -1,0 +1,59 @@
+"""When to ask about an order again. Pure: no clock, no database, no settings.
+
+PhonePe's sign-off wants an open order asked about on a ladder counted from its creation (wire
+reference §8). The whole ladder of an order is shifted by its own `spread`, so that orders created
+together are not asked about together, and a rung that was missed is not made up for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import accumulate, chain, count, repeat
+
+FIRST_S = 20.0
+SPREAD_S = 5.0  # the first ask falls 20 to 25 s after creation
+STEPS_S = (*repeat(3.0, 10), *repeat(6.0, 10), *repeat(10.0, 6), *repeat(30.0, 2))
+STEADY_S = 60.0
+
+GRACE = timedelta(minutes=2)  # after the deadline, before the customer is told that it is over
+AFTER_DEADLINE = (timedelta(0), GRACE, timedelta(minutes=10))
+LATE_EVERY = timedelta(hours=1)
+FAILED_AGAIN = timedelta(minutes=5)  # a FAILED is looked at once more
+
+LADDER_S = tuple(accumulate(STEPS_S, initial=FIRST_S))
+FULFIL_AGAIN_S = (5, 30, 120, 600, 3600)
+
+
+def spread_of(order_id: int) -> float:
+    """The share [0, 1) by which an order's ladder is shifted; neighbours in id lie far apart."""
+    return (order_id * 0.6180339887498949) % 1.0
+
+
+def rungs(*, created_at: datetime, expires_at: datetime, spread: float) -> Iterator[datetime]:
+    """Every instant, in order and without end, at which an order should be asked about."""
+    shift = spread * SPREAD_S
+    for seconds in chain(LADDER_S, count(LADDER_S[-1] + STEADY_S, STEADY_S)):
+        rung = created_at + timedelta(seconds=seconds + shift)
+        if rung >= expires_at:
+            break
+        yield rung
+    for after in AFTER_DEADLINE:
+        yield expires_at + after + timedelta(seconds=shift)
+    late = expires_at + AFTER_DEADLINE[-1] + timedelta(seconds=shift)
+    while True:
+        late += LATE_EVERY
+        yield late
+
+
+def next_check(
+    *, created_at: datetime, expires_at: datetime, now: datetime, spread: float, late_watch: timedelta
+) -> datetime | None:
+    """The first rung after `now`; None when the late watch is over and nobody need ask any more."""
+    rung = next(r for r in rungs(created_at=created_at, expires_at=expires_at, spread=spread) if r > now)
+    return rung if rung <= expires_at + late_watch else None
+
+
+def next_fulfilment(*, now: datetime, attempts: int) -> datetime:
+    """When to try the shop's fulfilment again after `attempts` (≥ 1) that raised."""
+    return now + timedelta(seconds=FULFIL_AGAIN_S[min(attempts, len(FULFIL_AGAIN_S)) - 1])

@@ -1,0 +1,277 @@
+"""The pipeline over due orders, once or for ever.
+
+One thread claims and writes, the gateway's loop asks. Up to `MAX_IN_FLIGHT` questions are under way
+at any time; each answer comes back through one queue as soon as it is there, so a slow call holds up
+nobody but its own order. The same queue carries wake-ups and the wish to stop.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from functools import partial
+
+import structlog
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
+
+from payments import claims, completion, gateway, throttle
+from payments.answers import Answer
+from payments.models import PaymentOrder
+from payments.states import Source, Status
+from payments.transitions import Verdict, judge
+from phonepe_pg import Misconfigured, PhonePeError
+
+log = structlog.get_logger(__name__)
+
+MAX_IN_FLIGHT = 200
+STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
+STOP_POLL_S = 0.1
+RECONNECT_S = 1.0
+LOCKED_S = 0.2  # what is due is in other checkers' hands just now
+
+
+class Notice(Enum):
+    """What the queue carries besides answers."""
+
+    WAKE = "look for due orders"
+    STOP = "finish what is under way"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One order that the sweep has dealt with, for reports."""
+
+    order: PaymentOrder
+    answer: Answer | None
+    was: str
+
+    @property
+    def moved(self) -> bool:
+        return self.order.status != self.was
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a sweep has done so far."""
+
+    checked: int = 0
+    unanswered: int = 0
+    moved: dict[str, int] = field(default_factory=dict)
+    trouble: str = ""  # why the gateway could not be used at all
+
+    @property
+    def gateway_is_dead(self) -> bool:
+        """Enough questions, and not one answer."""
+        return self.unanswered >= throttle.BREAKER_AFTER and self.unanswered == self.checked
+
+    def add(self, checked: Checked) -> None:
+        self.checked += 1
+        if checked.answer is not None and not checked.answer.is_answer:
+            self.unanswered += 1
+        if checked.moved:
+            self.moved[checked.order.status] = self.moved.get(checked.order.status, 0) + 1
+
+    @property
+    def gateway_was_unusable(self) -> bool:
+        """Nothing at all could be learnt from the gateway."""
+        return bool(self.trouble) or (self.checked > 0 and self.unanswered == self.checked)
+
+
+class Sweep:
+    """Claims due orders, asks about them and settles them. One thread runs it; any may `wake` or `stop` it."""
+
+    def __init__(
+        self, *, limit: int | None = None, on_checked: Callable[[Checked], None] | None = None
+    ) -> None:
+        self.summary = Summary()
+        self._left = limit
+        self._due_by: datetime | None = None  # one sweep takes what was due at its start; None: for ever
+        self._on_checked = on_checked
+        self._mail: queue.SimpleQueue[tuple[PaymentOrder, Answer] | Notice] = queue.SimpleQueue()
+        self._in_flight: dict[int, PaymentOrder] = {}
+        self._answered: list[tuple[PaymentOrder, Answer]] = []
+        self._trusted = False  # whether our credentials are known to be accepted
+        self._paused_until = 0.0
+        self._stopping_since: float | None = None
+
+    def wake(self) -> None:
+        """Look for due orders now. From any thread or signal handler."""
+        self._mail.put(Notice.WAKE)
+
+    def stop(self) -> None:
+        """Claim nothing more, finish what is under way, return. From any thread or signal handler."""
+        self._mail.put(Notice.STOP)
+
+    def run_once(self, only: Sequence[PaymentOrder] | None = None) -> Summary:
+        """Work off what is due at this moment, or just the given claimed orders."""
+        self._due_by = timezone.now()
+        if self._check_credentials():
+            self._work_off(only)
+        self._let_go()
+        return self.summary
+
+    def _work_off(self, only: Sequence[PaymentOrder] | None) -> None:
+        if only is not None:
+            self._left = 0
+            self._ask_about(only)
+        while not self._is_stopped() and not self.summary.gateway_is_dead:
+            pause = self._turn()
+            if pause is None and not self._in_flight and not self._answered:
+                return
+            self._collect(1.0 if pause is None else min(pause, 1.0))
+
+    def run_for_ever(self, *, interval_s: float, on_turn: Callable[[], None]) -> Summary:
+        """Work until `stop`, looking at least every `interval_s` seconds; `on_turn` comes before each look."""
+        while not self._is_stopped():
+            try:
+                on_turn()
+                if self._paused_until <= time.monotonic() and not self._check_credentials():
+                    self._paused_until = time.monotonic() + interval_s
+                    log.error("the gateway refuses us; trying again later", why=self.summary.trouble)
+                pause = self._turn()
+            except (OperationalError, InterfaceError) as error:
+                # Answers wait in memory and claims run out by themselves: coming back later loses nothing.
+                log.warning("the database cannot be used; trying again", error=str(error).strip())
+                pause = RECONNECT_S
+            self._collect(STOP_POLL_S if self._stopping_since else min(pause or interval_s, interval_s))
+        self._let_go()
+        return self.summary
+
+    def _turn(self) -> float | None:
+        """Write down what was answered and claim what is due. The pause until there is more; None: not known."""
+        close_old_connections()
+        self._write_down()
+        if self._stopping_since is not None:
+            return None
+        paused_s = self._paused_until - time.monotonic()
+        return paused_s if paused_s > 0 else self._claim_more()
+
+    def _claim_more(self) -> float | None:
+        room = MAX_IN_FLIGHT - len(self._in_flight)
+        room = room if self._left is None else min(room, self._left)
+        now = timezone.now()
+        due_at = claims.next_due() if room > 0 else None
+        if due_at is None or (self._due_by and due_at > self._due_by):
+            return None
+        if due_at > now:
+            return (due_at - now).total_seconds()
+        grant = throttle.take(room, now=now)
+        if not grant.count:
+            return grant.wait_s
+        orders = claims.claim_due(now=now, limit=grant.count, due_by=self._due_by)
+        asked = self._ask_about(orders)
+        throttle.give_back(grant.count - asked, now=now)
+        if self._left is not None:
+            self._left -= len(orders)
+        return 0.0 if orders else LOCKED_S
+
+    def _ask_about(self, orders: Sequence[PaymentOrder]) -> int:
+        """Send the questions off; how many calls that makes. Paid orders only want their fulfilment again."""
+        unpaid = [order for order in orders if order.status != Status.SUCCESS]
+        for order in unpaid:
+            self._in_flight[order.pk] = order
+            gateway.submit_ask(order.merchant_order_id, partial(self._on_answer, order))
+        for order in orders:
+            if order.status == Status.SUCCESS:
+                self._guard(order, None, lambda o=order: completion.fulfil_again(o.pk, now=timezone.now()))
+        return len(unpaid)
+
+    def _on_answer(self, order: PaymentOrder, answer: Answer) -> None:
+        self._mail.put((order, answer))
+
+    def _collect(self, timeout_s: float) -> None:
+        """Sleep until something arrives, then take all that is there."""
+        try:
+            item = self._mail.get(timeout=max(timeout_s, 0.001))
+            while True:
+                if item is Notice.STOP:
+                    self._stopping_since = self._stopping_since or time.monotonic()
+                elif not isinstance(item, Notice):
+                    self._in_flight.pop(item[0].pk, None)
+                    self._answered.append(item)
+                item = self._mail.get_nowait()
+        except queue.Empty:
+            return
+
+    def _write_down(self) -> None:
+        """Put the orders that still wait back in one go, settle the others one by one."""
+        if not self._answered:
+            return
+        now = timezone.now()
+        if any(isinstance(answer.error, Misconfigured) for _, answer in self._answered):
+            self._trusted = False
+        throttle.report([answer for _, answer in self._answered], now=now)
+        judged = [(o, a, completion.changes_nothing(o, a, now=now)) for o, a in self._answered]
+        quiet = [waiting for _, _, waiting in judged if waiting is not None]
+        if quiet:
+            claims.put_back(quiet, now=now)
+        self._answered = [(order, answer) for order, answer, waiting in judged if waiting is None]
+        for waiting in quiet:
+            self._report(Checked(waiting.order, waiting.answer, was=waiting.order.status))
+        while self._answered:
+            order, answer = self._answered[0]
+            source = Source(order.nudged_by or Source.CHECKER)
+            self._guard(
+                order,
+                answer,
+                lambda o=order, a=answer, s=source: completion.settle(o.pk, a, source=s, now=now),
+            )
+            self._answered.pop(0)
+
+    def _guard(self, order: PaymentOrder, answer: Answer | None, settle: Callable[[], PaymentOrder]) -> None:
+        """One order's trouble must not stop the next; its claim runs out, and then it is tried again."""
+        try:
+            settled = settle()
+        except (OperationalError, InterfaceError):
+            raise  # the database's trouble, not the order's
+        except Exception:
+            log.exception("order could not be settled", order=order.merchant_order_id)
+            return
+        self._report(Checked(settled, answer, was=order.status))
+
+    def _report(self, checked: Checked) -> None:
+        self.summary.add(checked)
+        if self._on_checked:
+            self._on_checked(checked)
+
+    def _check_credentials(self) -> bool:
+        """Whether PhonePe accepts us; asked once, and again after it has refused us."""
+        if self._trusted:
+            return True
+        try:
+            gateway.check_credentials()
+        except Misconfigured as error:
+            self.summary.trouble = str(error)
+            return False
+        except PhonePeError as error:
+            if self._due_by is not None:
+                self.summary.trouble = str(error)
+                return False
+            return True  # not reachable: the breaker's business, order by order
+        self._trusted = True
+        return True
+
+    def _is_stopped(self) -> bool:
+        if self._stopping_since is None:
+            return False
+        finished = not self._in_flight and not self._answered
+        return finished or time.monotonic() - self._stopping_since > STOP_WITHIN_S
+
+    def _let_go(self) -> None:
+        """No claim outlives the process that made it."""
+        if self._in_flight:
+            log.warning("giving up questions under way", orders=len(self._in_flight))
+            claims.release(list(self._in_flight.values()), until=timezone.now())
+
+
+def preview(orders: Sequence[PaymentOrder]) -> Iterator[tuple[PaymentOrder, Answer, Verdict]]:
+    """Ask about orders without claiming, recording or changing anything: what would be done with each."""
+    for order in orders:
+        throttle.wait_for_turn(until=time.monotonic() + 60)
+        answer = gateway.ask(order.merchant_order_id)
+        yield order, answer, judge(order, answer, now=timezone.now())

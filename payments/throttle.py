@@ -1,0 +1,191 @@
+"""How fast all processes on all machines together may call PhonePe.
+
+One row holds a token bucket, an adaptive rate and a breaker. Tokens are taken per batch, under the
+row's lock; the arithmetic is in plain functions on the row, so that it can be tried with any clock.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from payments.answers import Answer
+from payments.models import GatewayThrottle
+from phonepe_pg import Malformed, Misconfigured, RateLimited, Unavailable
+
+log = structlog.get_logger(__name__)
+
+MIN_RATE = 0.5
+BURST_S = 0.1  # a bucket holds a tenth of a second's calls, at least one
+RECOVERY = 0.05  # of the ceiling, for each second of success
+LIMITED_PAUSE_S = 1.0  # after a 429 that does not say how long
+BREAKER_AFTER = 5  # failures in a row
+PAUSE_S = (1.0, 60.0)
+PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
+PRIORITY_S = 0.3
+POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`count` calls may be made now; when it is 0, look again in `wait_s` seconds."""
+
+    count: int
+    wait_s: float = 0.0
+
+
+@transaction.atomic(durable=True)
+def take(wanted: int, *, now: datetime, waiting_customer: bool = False) -> Grant:
+    """Take up to `wanted` calls from the bucket. While a customer waits, the background gets none."""
+    row = _row(now)
+    grant = draw(row, wanted, now=now, ceiling=_ceiling(), waiting_customer=waiting_customer)
+    row.save()
+    return grant
+
+
+@transaction.atomic(durable=True)
+def give_back(count: int, *, now: datetime) -> None:
+    """Return calls that were taken and not made."""
+    if count > 0:
+        row = _row(now)
+        row.tokens = min(row.tokens + count, burst(row.rate))
+        row.save(update_fields=["tokens"])
+
+
+def wait_for_turn(*, until: float) -> bool:
+    """Take one call for a waiting customer, before the background; False when `until` (monotonic) came first."""
+    while True:
+        grant = take(1, now=timezone.now(), waiting_customer=True)
+        if grant.count:
+            return True
+        if time.monotonic() + grant.wait_s >= until:
+            return False
+        time.sleep(max(grant.wait_s, POLL_S))
+
+
+def report(answers: Iterable[Answer], *, now: datetime) -> None:
+    """Learn from answers: a 429 halves the rate, failures in a row open the breaker, success heals."""
+    told = Report.of(answers)
+    if told.is_all_well and not _ailing().exists():
+        return  # the common case costs one read
+    with transaction.atomic(durable=True):
+        row = _row(now)
+        was_open = row.pause_s > 0
+        learn(row, told, now=now, ceiling=_ceiling(), jitter=random.uniform(0.8, 1.2))
+        row.save()
+    if row.pause_s and not was_open:
+        log.warning("gateway breaker opened", failures=row.failures, pause_s=round(row.pause_s, 1))
+    elif was_open and not row.pause_s:
+        log.info("gateway breaker closed")
+    if told.limited:
+        log.warning("gateway asked us to slow down", rate=row.rate, blocked_until=row.blocked_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a batch of answers says of the gateway's health."""
+
+    healthy: int = 0
+    failed: int = 0
+    limited: int = 0
+    retry_after_s: float | None = None
+
+    @classmethod
+    def of(cls, answers: Iterable[Answer]) -> Report:
+        healthy = failed = limited = 0
+        retry_after_s: float | None = None
+        for answer in answers:
+            if isinstance(answer.error, RateLimited):
+                limited += 1
+                retry_after_s = max(retry_after_s or 0, answer.error.retry_after or 0) or None
+            elif isinstance(answer.error, Unavailable):
+                failed += 1
+            elif not isinstance(answer.error, (Misconfigured, Malformed)):
+                healthy += 1  # a refusal is an answer of a gateway that works
+        return cls(healthy, failed, limited, retry_after_s)
+
+    @property
+    def is_all_well(self) -> bool:
+        return not self.failed and not self.limited
+
+
+def burst(rate: float) -> float:
+    """How many calls may be made at once after a quiet moment."""
+    return max(1.0, rate * BURST_S)
+
+
+def draw(
+    row: GatewayThrottle, wanted: int, *, now: datetime, ceiling: float, waiting_customer: bool
+) -> Grant:
+    """Refill the bucket and take from it. Changes `row`; the caller saves it."""
+    row.rate = min(row.rate, ceiling)
+    elapsed = max(0.0, (now - row.refilled_at).total_seconds())
+    row.tokens = min(burst(row.rate), row.tokens + elapsed * row.rate)
+    row.refilled_at = max(now, row.refilled_at)  # a clock that runs behind refills nothing twice
+    if row.blocked_until and row.blocked_until > now:
+        return Grant(0, (row.blocked_until - now).total_seconds())
+    if row.pause_s:
+        row.probing, row.blocked_until = True, now + timedelta(seconds=PROBE_S)
+        return Grant(1)  # half open: one probe, and nobody else until its answer
+    if not waiting_customer and row.priority_until and row.priority_until > now:
+        return Grant(0, (row.priority_until - now).total_seconds())
+    count = min(wanted, int(row.tokens))
+    row.tokens -= count
+    if count:
+        return Grant(count)
+    if waiting_customer:
+        row.priority_until = now + timedelta(seconds=PRIORITY_S)
+    return Grant(0, (1.0 - row.tokens) / row.rate)
+
+
+def learn(row: GatewayThrottle, told: Report, *, now: datetime, ceiling: float, jitter: float) -> None:
+    """Adapt rate and breaker to a report. Changes `row`; the caller saves it."""
+    if told.limited:
+        row.rate = max(MIN_RATE, row.rate / 2)
+        row.tokens = 0
+        pause = timedelta(seconds=told.retry_after_s or LIMITED_PAUSE_S)
+        row.blocked_until = max(row.blocked_until or now, now + pause)
+    elif told.healthy:
+        elapsed = min(1.0, max(0.0, (now - row.adapted_at).total_seconds()))
+        row.rate = min(ceiling, row.rate + ceiling * RECOVERY * elapsed)
+        row.blocked_until = None if row.pause_s else row.blocked_until
+    row.adapted_at = now
+    if told.healthy or told.limited:
+        row.failures, row.pause_s, row.probing = 0, 0, False
+    elif told.failed:
+        _count_failures(row, told.failed, now=now, jitter=jitter)
+
+
+def _count_failures(row: GatewayThrottle, failed: int, *, now: datetime, jitter: float) -> None:
+    row.failures += failed
+    # Calls that were under way when the breaker opened fail too; only a failed probe lengthens the pause.
+    if row.failures >= BREAKER_AFTER and (row.probing or not row.pause_s):
+        shortest, longest = PAUSE_S
+        row.pause_s = min(longest, max(shortest, row.pause_s * 2))
+        row.probing, row.blocked_until = False, now + timedelta(seconds=row.pause_s * jitter)
+
+
+def _row(now: datetime) -> GatewayThrottle:
+    """The one row, locked; the caller holds the transaction."""
+    start = {"rate": _ceiling(), "refilled_at": now, "adapted_at": now}
+    row, _ = GatewayThrottle.objects.select_for_update(of=("self",), no_key=True).get_or_create(
+        pk=1, defaults=start
+    )
+    return row
+
+
+def _ailing() -> QuerySet[GatewayThrottle]:
+    return GatewayThrottle.objects.exclude(failures=0, pause_s=0, rate__gte=_ceiling())
+
+
+def _ceiling() -> float:
+    return float(settings.PHONEPE_MAX_RPS)

@@ -1,0 +1,188 @@
+"""The only writer of `status`: which moves an answer of PhonePe asks for, and one function that makes a move.
+
+Everything here but `judge` expects that the caller holds the transaction and the order's lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from payments import schedule, wakeups
+from payments.answers import Answer
+from payments.errors import IllegalMove
+from payments.models import PaymentEvent, PaymentOrder
+from payments.states import MOVES, OPEN, Attention, Fulfilment, Source, Status
+from phonepe_pg import CreatedOrder, OrderStatus
+
+log = structlog.get_logger(__name__)
+
+# PhonePe may not know yet an order whose creation is under way (wire reference §3.4, §4.4).
+UNKNOWN_IS_FINAL_AFTER = timedelta(minutes=2)
+EXPIRED_CODES = ("ORDER_EXPIRED",)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer asks for: moves in this order, or a person's attention, or neither."""
+
+    moves: tuple[Status, ...] = ()
+    attention: Attention = Attention.NONE
+
+
+def judge(order: PaymentOrder, answer: Answer, *, now: datetime) -> Verdict:
+    """Compare PhonePe's answer with our order. Pure: reads the two, changes nothing.
+
+    Only the root `state` decides (wire reference §4.5); a state that we do not know is not terminal.
+    """
+    if answer.status is None:
+        return _judge_no_status(order, answer, now=now)
+    adopt = (Status.INITIATED,) if order.status == Status.PENDING else ()
+    if answer.status.completed:
+        return _judge_completed(order, answer.status, adopt)
+    if order.status not in OPEN:
+        return Verdict()
+    if answer.status.failed:
+        expired = answer.status.detailed_error_code in EXPIRED_CODES and now >= order.expires_at
+        return Verdict((*adopt, Status.EXPIRED if expired else Status.FAILED))
+    if now >= order.expires_at + schedule.GRACE:
+        return Verdict((*adopt, Status.EXPIRED))
+    return Verdict(adopt)
+
+
+def _judge_completed(order: PaymentOrder, status: OrderStatus, adopt: tuple[Status, ...]) -> Verdict:
+    if order.status == Status.SUCCESS:
+        return Verdict()
+    if status.amount_paise != order.amount:
+        return Verdict(adopt, Attention.AMOUNT_MISMATCH)
+    if order.gateway_order_id and status.order_id != order.gateway_order_id:
+        return Verdict(adopt, Attention.ORDER_ID_MISMATCH)
+    return Verdict((*adopt, Status.SUCCESS))
+
+
+def _judge_no_status(order: PaymentOrder, answer: Answer, *, now: datetime) -> Verdict:
+    if not answer.is_unknown_order:
+        return Verdict()
+    if order.status == Status.PENDING and now >= order.created_at + UNKNOWN_IS_FINAL_AFTER:
+        return Verdict((Status.CANCELLED,))
+    if order.status == Status.INITIATED and now >= order.expires_at + schedule.GRACE:
+        return Verdict((Status.EXPIRED,))
+    return Verdict()
+
+
+def lock(order_id: int) -> PaymentOrder:
+    """The order with its row locked until the caller's transaction ends."""
+    return PaymentOrder.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+
+
+def record(
+    order: PaymentOrder, kind: PaymentEvent.Kind, *, source: Source | str, now: datetime, **detail: Any
+) -> None:
+    """Append a line to the order's audit trail."""
+    PaymentEvent.objects.create(order=order, at=now, kind=kind, source=source, detail=detail)
+
+
+def record_answer(order: PaymentOrder, answer: Answer, *, source: Source, now: datetime) -> None:
+    """Keep what PhonePe said, before anything is made of it, and end the claim under which it was asked."""
+    PaymentEvent.objects.create(
+        order=order, at=now, kind=PaymentEvent.Kind.ANSWERED, source=source, detail=answer.evidence()
+    )
+    order.asks += 1
+    order.asked_at = answer.asked_at
+    order.leased_until = None
+    fields = ["asks", "asked_at", "leased_until"]
+    if answer.is_answer:
+        order.answered_at = now
+        fields.append("answered_at")
+    if answer.status:
+        order.gateway_state = answer.status.state[:32]
+        fields.append("gateway_state")
+    order.save(update_fields=fields)
+
+
+def move(
+    order: PaymentOrder, to: Status, *, source: Source, now: datetime, status: OrderStatus | None = None
+) -> None:
+    """Move an order along `states.MOVES`: status, what belongs to it, the event, the notice.
+
+    Raises IllegalMove for any other way; the database would refuse it as well.
+    """
+    came_from = Status(order.status)
+    if to not in MOVES[came_from]:
+        raise IllegalMove(f"{order} cannot go from {came_from} to {to}.")
+    order.status = to
+    fields = ["status", *_consequences(order, to, source=source, now=now, status=status)]
+    order.save(update_fields=fields)
+    PaymentEvent.objects.create(
+        order=order, at=now, kind=PaymentEvent.Kind.MOVED, source=source, from_status=came_from, to_status=to
+    )
+    wakeups.notify(wakeups.CHANGED, order.cart_id)
+    log.info("payment moved", order=order.merchant_order_id, was=came_from, status=to, source=source)
+
+
+def _consequences(
+    order: PaymentOrder, to: Status, *, source: Source, now: datetime, status: OrderStatus | None
+) -> list[str]:
+    """Set the columns that go with a status; their names."""
+    if to == Status.SUCCESS:
+        paid = status.paid_attempt if status else None
+        order.completed_at, order.completed_by = now, source
+        order.fulfilment = Fulfilment.DUE
+        order.failure_code = ""
+        if paid:
+            order.paid_at, order.utr, order.payment_mode = paid.at, paid.utr[:64], paid.payment_mode[:32]
+        return [
+            "completed_at", "completed_by", "fulfilment", "failure_code", "paid_at", "utr", "payment_mode"
+        ]  # fmt: skip
+    if to == Status.INITIATED and status and not order.gateway_order_id:
+        order.gateway_order_id = status.order_id[:64]
+        return ["gateway_order_id"]
+    if status and status.failed:
+        order.failure_code = (status.detailed_error_code or status.error_code)[:64]
+        return ["failure_code"]
+    return []
+
+
+def initiate(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> None:
+    """PhonePe has the order and a page to pay on: PENDING → INITIATED, and the creator's claim ends."""
+    order.gateway_order_id = created.order_id[:64]
+    order.pay_page_url = created.redirect_url
+    order.leased_until = None
+    order.save(update_fields=["gateway_order_id", "pay_page_url", "leased_until"])
+    record(
+        order,
+        PaymentEvent.Kind.ANSWERED,
+        source=Source.CHECKOUT,
+        now=now,
+        state=created.state,
+        gateway_order_id=created.order_id,
+        expire_at=created.expire_at.isoformat() if created.expire_at else None,
+    )
+    move(order, Status.INITIATED, source=Source.CHECKOUT, now=now)
+
+
+def set_attention(
+    order: PaymentOrder, why: Attention, *, source: Source | str, now: datetime, **detail: Any
+) -> None:
+    """Put the order before a person's eyes; once for the same reason."""
+    if order.attention == why:
+        return
+    order.attention, order.attention_at = why, now
+    order.save(update_fields=["attention", "attention_at"])
+    record(order, PaymentEvent.Kind.ATTENTION, source=source, now=now, why=why, **detail)
+    if why:
+        log.error("payment needs attention", order=order.merchant_order_id, why=why)
+
+
+def set_next_check(order: PaymentOrder, at: datetime | None, *, answer: Answer, now: datetime) -> None:
+    """When the order is due again: `at`, or at once if it was hurried after `answer` had been asked for."""
+    hurried = order.nudged_at is not None and order.nudged_at >= answer.asked_at
+    if hurried and order.status != Status.SUCCESS:
+        at = now
+    else:
+        order.nudged_by = ""
+    order.next_check_at = at
+    order.save(update_fields=["next_check_at", "nudged_by"])
