@@ -1,0 +1,36 @@
+"""The shop's questions for `payment_audit`: the money's side against the bookings' side."""
+
+from payments.audit import Question
+
+QUESTIONS = (
+    Question(
+        "delivered_without_booking",
+        "An order that counts as booked has the booking that it names.",
+        """SELECT o.merchant_order_id FROM payments_order o WHERE o.fulfilment = 'BOOKED' AND NOT EXISTS (
+               SELECT FROM bookings_booking b
+               WHERE b.merchant_order_id = o.merchant_order_id AND b.booking_id = o.fulfilment_reference
+           )""",
+    ),
+    Question(
+        "booking_without_payment",
+        "Every booking belongs to an order whose money arrived, over the same cart and sum.",
+        """SELECT b.merchant_order_id FROM bookings_booking b WHERE NOT EXISTS (
+               SELECT FROM payments_order o
+               WHERE o.merchant_order_id = b.merchant_order_id AND o.status = 'SUCCESS'
+                   AND o.fulfilment = 'BOOKED' AND o.cart_id = b.cart_id AND o.amount = b.amount
+           )""",
+    ),
+    Question(
+        "booked_cart_left_open",
+        "A cart that has a booking is closed, and a closed cart has a booking.",
+        """SELECT coalesce(b.merchant_order_id, c.cart_id::text) FROM cart_cart c
+           LEFT JOIN bookings_booking b ON b.cart_id = c.cart_id::text
+           WHERE (c.status = 'BOOKED') <> (b.id IS NOT NULL)""",
+    ),
+    Question(
+        "booking_without_confirmation",
+        "The confirmation goes out within an hour of the booking.",
+        """SELECT merchant_order_id FROM bookings_booking
+           WHERE confirmation_sent_at IS NULL AND created_at < now() - interval '1 hour'""",
+    ),
+)

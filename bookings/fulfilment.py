@@ -1,0 +1,93 @@
+"""A paid order → a booking, once. `payments` calls `fulfil` when the money is in."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Any
+
+import structlog
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+from procrastinate.contrib.django import app as jobs
+
+from bookings.models import Booking
+from cart import carts
+from payments.errors import Unfulfillable
+from payments.shop import PaidOrder
+
+log = structlog.get_logger(__name__)
+
+CONFIRM = "bookings.send_confirmation"
+TRIES = 5  # a second collision of two random numbers in a row is already unheard of
+BOOKED_BY_ANOTHER = "This cart has already been booked by another payment."
+
+
+def fulfil(paid: PaidOrder) -> str:
+    """Book what was paid for and return the booking number. Safe to repeat: one booking per order.
+
+    The content comes from the snapshot alone, frozen when the customer started to pay. The caller holds the
+    transaction; the confirmation mail is deferred in it, so there is a mail exactly if there is a booking.
+    Raises Unfulfillable when another order has booked the cart.
+    """
+    made = _find(paid)
+    if made is not None:
+        return made.booking_id
+    booking, is_new = _book(paid)
+    if is_new:
+        carts.mark_booked(paid.reference, paid_paise=paid.amount_paise)
+        jobs.configure_task(CONFIRM).defer(booking_id=booking.booking_id)
+        log.info("puja booked", order=paid.merchant_order_id, booking=booking.booking_id)
+    return booking.booking_id
+
+
+def _find(paid: PaidOrder) -> Booking | None:
+    """This order's booking, or None. Raises Unfulfillable when the cart's booking is another order's."""
+    either = Q(merchant_order_id=paid.merchant_order_id) | Q(cart_id=paid.reference)
+    bookings = list(Booking.objects.filter(either))
+    for booking in bookings:
+        if booking.merchant_order_id == paid.merchant_order_id:
+            return booking
+    if bookings:
+        raise Unfulfillable(BOOKED_BY_ANOTHER)
+    return None
+
+
+def _book(paid: PaidOrder) -> tuple[Booking, bool]:
+    """Insert the booking; whether it is new. The unique indexes decide who comes first.
+
+    Who loses a race waits at the index until the winner has committed, and then sees its booking. A refusal
+    without a booking to show was a number that is taken, or a customer deleted meanwhile: look again.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            with transaction.atomic():
+                booking = Booking.objects.create(**_content(paid))
+                # The foreign key is checked at commit by default, too late to save the record of the money.
+                connection.check_constraints()
+                return booking, True
+        except IntegrityError:
+            made = _find(paid)
+            if made is not None:
+                return made, False
+            if attempt == TRIES:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _content(paid: PaidOrder) -> dict[str, Any]:
+    frozen = paid.snapshot
+    return {
+        "cart_id": paid.reference,
+        "merchant_order_id": paid.merchant_order_id,
+        "amount": paid.amount_paise,
+        "owner": _owner(frozen.get("owner_id")),
+        "date": date.fromisoformat(frozen["date"]),
+        "time": time.fromisoformat(frozen["time"]),
+        **{field: frozen[field] for field in ("puja", "package", "name", "email", "phone", "address")},
+    }
+
+
+def _owner(user_id: int | None) -> Any:
+    """The signed-in customer, unless the account is gone since."""
+    return user_id and get_user_model().objects.filter(pk=user_id).first()

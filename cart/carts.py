@@ -1,0 +1,68 @@
+"""Open a cart, find it for those who may see it, and mark it booked."""
+
+from __future__ import annotations
+
+from datetime import date, time
+from typing import Any
+from uuid import UUID
+
+from cart.models import Cart
+from catalog.models import Package
+from payments.errors import NotFound
+
+UNKNOWN_CART = "There is no such cart."
+
+
+def open_cart(
+    *, package_id: int, date: date, time: time, name: str, email: str, phone: str, address: str, user: Any
+) -> Cart:
+    """Make a cart of values that `cart.rules` has let through; it belongs to `user` when signed in.
+
+    Raises NotFound when the package does not exist or is not offered any more.
+    """
+    package = Package.objects.offered().select_related("puja").filter(pk=package_id).first()
+    if package is None:
+        raise NotFound("There is no such package.")
+    return Cart.objects.create(
+        owner=user if user.is_authenticated else None,
+        package=package,
+        date=date,
+        time=time,
+        name=name,
+        email=email,
+        phone=phone,
+        address=address,
+    )
+
+
+def find_cart(reference: str, *, user: Any) -> Cart:
+    """The cart with its package and puja, if this user may see it.
+
+    A guest's cart opens to whoever has its id, a customer's to that customer and to staff. Raises NotFound
+    for everybody else, and for unknown and malformed ids: the answer tells nothing.
+    """
+    cart_id = _as_uuid(reference)
+    cart = cart_id and Cart.objects.select_related("package__puja").filter(cart_id=cart_id).first()
+    if not cart or not _may_see(cart, user):
+        raise NotFound(UNKNOWN_CART)
+    return cart
+
+
+def mark_booked(reference: str, *, paid_paise: int) -> bool:
+    """Close the cart with what was paid for it; whether there was such an open cart. Safe to repeat."""
+    cart_id = _as_uuid(reference)
+    if cart_id is None:
+        return False
+    open_carts = Cart.objects.filter(cart_id=cart_id, status=Cart.Status.OPEN)
+    return bool(open_carts.update(status=Cart.Status.BOOKED, price_paise=paid_paise))
+
+
+def _may_see(cart: Cart, user: Any) -> bool:
+    return cart.owner_id is None or user.is_staff or cart.owner_id == user.pk
+
+
+def _as_uuid(reference: str) -> UUID | None:
+    try:
+        return UUID(reference)
+    except ValueError:
+        return None

@@ -1,0 +1,45 @@
+"""The catalogue as JSON."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from catalog.models import Package, Puja
+from catalog.money import in_rupees
+
+router = Router(tags=["catalog"])
+
+
+class PackageOut(Schema):
+    id: int
+    name: str
+    description: str
+    price_paise: int = Field(examples=[149900])
+    price: str = Field(description="rupees", examples=["1499.00"])
+
+    @staticmethod
+    def resolve_price(package: Package) -> str:
+        return str(in_rupees(package.price_paise))
+
+
+class PujaOut(Schema):
+    id: int
+    slug: str
+    name: str
+    summary: str
+    duration_minutes: int
+    packages: list[PackageOut]
+
+
+class CatalogOut(Schema):
+    success: bool = True
+    data: list[PujaOut]
+
+
+@router.get("/", response=CatalogOut)
+def pujas(request: HttpRequest) -> dict[str, object]:
+    """Everything that can be booked now, with its packages and prices."""
+    packages = Prefetch("packages", queryset=Package.objects.offered())
+    return {"success": True, "data": Puja.objects.offered().prefetch_related(packages)}

@@ -1,0 +1,42 @@
+"""What can be booked, and the form with which a cart begins."""
+
+from __future__ import annotations
+
+from django.db.models import Min, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from cart.carts import open_cart
+from catalog.models import Puja
+from storefront.forms import OrderForm
+
+
+@require_safe
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """All pujas, each with its lowest price."""
+    lowest = Min("packages__price_paise", filter=Q(packages__is_active=True))
+    pujas = Puja.objects.offered().annotate(from_paise=lowest)
+    return render(request, "storefront/catalogue.html", {"pujas": pujas})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def puja(request: HttpRequest, slug: str) -> HttpResponse:
+    """One puja with its packages; a form sent well becomes a cart."""
+    chosen = get_object_or_404(Puja.objects.offered(), slug=slug)
+    form = OrderForm(request.POST or None, puja=chosen, now=timezone.now(), initial=_known(request))
+    if request.method == "POST" and form.is_valid():
+        values = dict(form.cleaned_data)
+        package = values.pop("package")
+        cart = open_cart(package_id=package.pk, user=request.user, **values)
+        return redirect("storefront:cart", cart_id=cart.cart_id)
+    status = 422 if form.is_bound else 200
+    return render(request, "storefront/puja.html", {"puja": chosen, "form": form}, status=status)
+
+
+def _known(request: HttpRequest) -> dict[str, str]:
+    """What a signed-in customer need not type again."""
+    if not request.user.is_authenticated:
+        return {}
+    return {"name": request.user.get_full_name(), "email": request.user.email}

@@ -1,0 +1,110 @@
+"""From the cart to PhonePe's page."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from cart import rules
+from cart.carts import find_cart
+from cart.models import Cart
+from cart.payable import payable
+from catalog.money import rupees
+from payments import checkout
+from payments.errors import AlreadyPaid, NotFound, Refusal
+from payments.models import PaymentOrder
+from payments.pages import destination
+from payments.states import Fulfilment, Status
+from storefront.orders import telling
+
+NEW_DATE = "The chosen time is over. Please choose a new one."
+NOT_OFFERED = "This package is not offered any more. Please choose another one."
+
+
+class SeeOther(HttpResponseRedirect):
+    """After a POST: go there with GET."""
+
+    status_code = 303
+
+
+@never_cache
+@require_safe
+def cart(request: HttpRequest, cart_id: UUID) -> HttpResponse:
+    """The summary with the way to pay; a cart that is paid for leads to where it stands."""
+    found = _find(request, cart_id)
+    order = telling(str(cart_id))
+    if order is not None and _is_paid(order):
+        return HttpResponseRedirect(destination(order))
+    return _summary(request, found, order)
+
+
+@never_cache
+@require_POST
+def pay(request: HttpRequest, cart_id: UUID) -> HttpResponse:
+    """Open the payment and send the customer to PhonePe's page, or say calmly why that cannot be now."""
+    found = _find(request, cart_id)
+    trouble = _hindrance(found, seen_total=request.POST.get("total", ""))
+    if trouble:
+        return _summary(request, found, telling(str(cart_id)), trouble=trouble, status=409)
+    try:
+        order = checkout.start(payable(found)).order
+    except AlreadyPaid:
+        return SeeOther(destination(_telling_or_404(cart_id)))
+    except Refusal as refusal:
+        order = telling(str(cart_id))
+        return _summary(request, found, order, trouble=refusal.message, status=refusal.status)
+    # Without a page the checker was faster than the creation's answer: the order is watched, and told about.
+    return SeeOther(order.pay_page_url or destination(order))
+
+
+def _find(request: HttpRequest, cart_id: UUID) -> Cart:
+    try:
+        return find_cart(str(cart_id), user=request.user)
+    except NotFound as refusal:
+        raise Http404(refusal.message) from refusal
+
+
+def _telling_or_404(cart_id: UUID) -> PaymentOrder:
+    order = telling(str(cart_id))
+    if order is None:
+        raise Http404("No payment has been started for this cart.")
+    return order
+
+
+def _is_paid(order: PaymentOrder) -> bool:
+    return order.status == Status.SUCCESS and order.fulfilment != Fulfilment.UNFULFILLABLE
+
+
+def _hindrance(found: Cart, *, seen_total: str) -> str:
+    """Why this cart cannot be paid for as it is; empty when it can."""
+    if found.status == Cart.Status.BOOKED:
+        return ""  # checkout says what became of it
+    if not (found.package.is_active and found.package.puja.is_active):
+        return NOT_OFFERED
+    try:
+        rules.moment(found.date, found.time, now=timezone.localtime().replace(tzinfo=None))
+    except ValueError:
+        return NEW_DATE
+    is_open = PaymentOrder.objects.open().filter(cart_id=str(found.cart_id)).exists()
+    if seen_total and seen_total != str(found.total_paise) and not is_open:
+        return f"The price is now {rupees(found.total_paise)}. Please look at it once more before you pay."
+    return ""
+
+
+def _summary(
+    request: HttpRequest, found: Cart, order: PaymentOrder | None, *, trouble: str = "", status: int = 200
+) -> HttpResponse:
+    begun = order if order is not None and not order.is_final else None
+    context = {
+        "cart": found,
+        "total": begun.amount if begun else found.total_paise,
+        "begun": begun,
+        "trouble": trouble,
+        "is_over": trouble in (NEW_DATE, NOT_OFFERED),
+    }
+    return render(request, "storefront/cart.html", context, status=status)
