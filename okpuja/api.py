@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 import structlog
-from cart.api import router as cart_router
-from catalog.api import router as catalog_router
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from cart.api import router as cart_router
+from catalog.api import router as catalog_router
 from payments.api import router as payments_router
 from payments.errors import Refusal
 

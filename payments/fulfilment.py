@@ -59,6 +59,6 @@ def _try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now
     transitions.record(
         order, PaymentEvent.Kind.FULFILMENT_RAISED, source=source, now=now, error=type(bug).__name__
     )
-    log.exception("fulfilment raised; it will be tried again", order=order.merchant_order_id)
+    log.error("fulfilment raised; it will be tried again", order=order.merchant_order_id, exc_info=bug)
     if order.fulfil_attempts >= ATTENTION_AFTER:
         transitions.set_attention(order, Attention.FULFILMENT_FAILED, source=source, now=now)

@@ -178,7 +178,7 @@ class Sweep:
             gateway.submit_ask(order.merchant_order_id, partial(self._on_answer, order))
         for order in orders:
             if order.status == Status.SUCCESS:
-                self._guard(order, None, lambda o=order: completion.fulfil_again(o.pk, now=timezone.now()))
+                self._guard(order, None, partial(completion.fulfil_again, order.pk, now=timezone.now()))
         return len(unpaid)
 
     def _on_answer(self, order: PaymentOrder, answer: Answer) -> None:
@@ -216,11 +216,8 @@ class Sweep:
         while self._answered:
             order, answer = self._answered[0]
             source = Source(order.nudged_by or Source.CHECKER)
-            self._guard(
-                order,
-                answer,
-                lambda o=order, a=answer, s=source: completion.settle(o.pk, a, source=s, now=now),
-            )
+            settle = partial(completion.settle, order.pk, answer, source=source, now=now)
+            self._guard(order, answer, settle)
             self._answered.pop(0)
 
     def _guard(self, order: PaymentOrder, answer: Answer | None, settle: Callable[[], PaymentOrder]) -> None:

@@ -12,13 +12,13 @@ def main(argv: list[str]) -> int:
     """Do what the first word says; 2 for a word that is not known."""
     word = argv[0] if argv else ""
     if word == "stop":
-        print("Embedded PostgreSQL stopped." if server.stop() else "No embedded PostgreSQL was running.")
+        sys.stdout.write("Stopped.\n" if server.stop() else "No embedded PostgreSQL was running.\n")
     elif word == "url":
-        print(server.url())
+        sys.stdout.write(f"{server.url()}\n")
     elif word == "psql":
         os.execv(server.BIN / "psql", ["psql", server.url(), *argv[1:]])
     else:
-        print(__doc__, file=sys.stderr)
+        sys.stderr.write(f"{__doc__}\n")
         return 2
     return 0
 

@@ -67,8 +67,9 @@ class Command(BaseCommand):
             facts = " ".join(filter(None, [event["source"], move, _brief(event["detail"])]))
             self.stdout.write(f"{_local(event['at'])}  {event['kind']:18} {facts}")
         for refund in told["refunds"]:
+            amount = rupees(refund["amount"])
             self.stdout.write(
-                f"refund {refund['merchant_refund_id']}: ₹{rupees(refund['amount'])} {refund['state']} ({refund['reason']})"
+                f"refund {refund['merchant_refund_id']}: ₹{amount} {refund['state']} ({refund['reason']})"
             )
 
 

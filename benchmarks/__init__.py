@@ -1,0 +1,1 @@
+"""Speeds, measured as ratios to something run beside it in the same run. `make bench`."""
