@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from dotenv import load_dotenv
 from environs import Env, EnvError
 
 from okpuja import logging as project_logging
@@ -14,8 +15,9 @@ from okpuja.database import database
 BASE_DIR = Path(__file__).resolve().parents[1]
 DEMO_SECRET_KEY = "demo-only-" + "not-a-secret-" * 4
 
+# Into the process's environment, where the embedded database and the emulator look as well.
+load_dotenv(BASE_DIR / ".env")
 env = Env()
-env.read_env(str(BASE_DIR / ".env"), recurse=False)
 
 
 def _setting(read: object, name: str, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
-from okpuja.embedded import server
+from dotenv import load_dotenv
+
+load_dotenv(Path(__file__).resolve().parents[2] / ".env")  # it may name the folder
+
+from okpuja.embedded import server  # noqa: E402
 
 
 def main(argv: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 
 from okpuja.embedded import server
@@ -30,4 +31,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if os.fork() == 0:  # detached: nobody's child, in nobody's terminal
+        os.setsid()
+        main()
