@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
+from cart import rules
 from cart.carts import find_cart
 from cart.models import Cart
 from payments.shop import Payable
+
+NEW_DATE = "The chosen time is over. Please choose a new one."
+NOT_OFFERED = "This package is not offered any more. Please choose another one."
 
 
 def find(reference: str, *, user: Any) -> Payable:
@@ -15,11 +22,12 @@ def find(reference: str, *, user: Any) -> Payable:
 
 
 def payable(cart: Cart) -> Payable:
-    """A cart's amount of this moment, and a snapshot with all that a booking needs (JSON types only)."""
+    """A cart's amount of this moment, what hinders its payment, and a snapshot for the booking (JSON types only)."""
     return Payable(
         reference=str(cart.cart_id),
         amount_paise=cart.total_paise,
         status=cart.status,
+        hindrance=hindrance(cart, now=timezone.localtime()),
         snapshot={
             "puja": cart.package.puja.name,
             "package": cart.package.name,
@@ -34,3 +42,14 @@ def payable(cart: Cart) -> Payable:
             "owner_id": cart.owner_id,
         },
     )
+
+
+def hindrance(cart: Cart, *, now: datetime) -> str:
+    """Why no new payment may be begun for this cart; "" when one may. `now` is Asia/Kolkata."""
+    if not (cart.package.is_active and cart.package.puja.is_active):
+        return NOT_OFFERED
+    try:
+        rules.moment(cart.date, cart.time, now=now.replace(tzinfo=None))
+    except ValueError:
+        return NEW_DATE
+    return ""

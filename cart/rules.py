@@ -15,7 +15,7 @@ from django.core.validators import validate_email
 YEAR = timedelta(days=365)
 EMAIL_LENGTH = 254
 NAME_LENGTH = (2, 100)
-ADDRESS_LENGTH = (10, 500)
+ADDRESS_LENGTH = (3, 500)
 
 
 def day(wanted: date, *, today: date) -> date:

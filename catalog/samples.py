@@ -126,4 +126,29 @@ SAMPLES = (
             ),
         ),
     ),
+    SamplePuja(
+        "namkaran",
+        "Namkaran",
+        "A name for the child, whispered by the family and blessed by fire.",
+        "On the eleventh or twelfth day, or on any auspicious day after it, the child receives its name. Ganesh"
+        " and the family's deities are worshipped, the name is written in rice and whispered into the child's"
+        " ear, and a small havan closes the ceremony.",
+        75,
+        (
+            SamplePackage("Essential", 179900, "One priest, puja, naming and aarti."),
+            SamplePackage("With havan", 329900, "As Essential, with havan, samagri and prasad."),
+        ),
+    ),
+    SamplePuja(
+        "sundarkand-path",
+        "Sundarkand Path",
+        "Hanuman's journey to Lanka, sung with harmonium and dholak.",
+        "The Sundarkand of the Ramcharitmanas is sung from beginning to end, followed by the Hanuman Chalisa and"
+        " the aarti. Everybody may sing along; we bring the books. Tuesdays and Saturdays are most asked for.",
+        150,
+        (
+            SamplePackage("Essential", 250000, "One priest, the whole path, Hanuman Chalisa and aarti."),
+            SamplePackage("With music", 610000, "Two singers, harmonium and dholak, samagri, boondi prasad."),
+        ),
+    ),
 )

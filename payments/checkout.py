@@ -13,16 +13,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from payments import claims, completion, gateway, schedule, throttle, transitions, wakeups
-from payments.errors import AlreadyPaid, GatewayUnavailable
+from payments.answers import trouble
+from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
 from payments.shop import Payable
-from payments.states import Source, Status
-from phonepe_pg import CreatedOrder, PaymentRequest, PhonePeError, Unavailable
+from payments.states import COMPLETED, Source, Status
+from phonepe_pg import CreatedOrder, OutcomeUnknown, PaymentRequest, PhonePeError, RateLimited, Unavailable
 
 log = structlog.get_logger(__name__)
 
 TURN_S = 3.0  # how long a customer waits for a place among the calls
 SETTLE_S = 10.0  # how long for the word about an earlier attempt
+ALREADY_PAID = "This has been paid for already."
 UNAVAILABLE = "PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."
 
 
@@ -37,16 +39,18 @@ class Started:
 def start(payable: Payable) -> Started:
     """Open a payment for what the shop wants paid, or return the one that is open.
 
-    Raises AlreadyPaid, or GatewayUnavailable: then whatever was begun is recorded and watched, and the
-    next call asks what became of it before it begins another.
+    Raises AlreadyPaid, NotPayable, or GatewayUnavailable: then whatever was begun is recorded and watched,
+    and the next call asks what became of it before it begins another.
     """
     if PaymentOrder.objects.paid().filter(cart_id=payable.reference).exists():
-        raise AlreadyPaid("This has been paid for already.")
+        raise AlreadyPaid(ALREADY_PAID)
     earlier = PaymentOrder.objects.open().filter(cart_id=payable.reference).first()
     if earlier is not None:
         resumed = _resume(earlier)
         if resumed is not None:
             return Started(resumed, created=False)
+    if payable.hindrance:
+        raise NotPayable(payable.hindrance)
     if not throttle.wait_for_turn(until=time.monotonic() + TURN_S):
         raise GatewayUnavailable(UNAVAILABLE)
     order = _open(payable, now=timezone.now())
@@ -91,15 +95,19 @@ def _create_at_gateway(order: PaymentOrder) -> PaymentOrder:
         )
     except PhonePeError as error:
         _note_trouble(order, error, now=timezone.now())
+        throttle.report_call(error, now=timezone.now())
         raise GatewayUnavailable(UNAVAILABLE) from error
-    return _initiate(order.pk, created, now=timezone.now())
+    initiated = _initiate(order.pk, created, now=timezone.now())
+    throttle.report_call(None, now=timezone.now())
+    return initiated
 
 
 @transaction.atomic(durable=True)
 def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> PaymentOrder:
+    """Note where the customer can pay. Raises GatewayUnavailable when the order was closed meanwhile."""
     order = transitions.lock(order_id)
     if order.status != Status.PENDING:
-        return order  # the answer took longer than our claim, and the checker has adopted the order
+        return _keep_late_page(order, created)
     transitions.initiate(order, created, now=now)
     order.next_check_at = _first_check(order, now=now)
     parked = WebhookDelivery.objects.filter(
@@ -109,6 +117,15 @@ def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> Payment
         order.next_check_at, order.nudged_by = now, Source.WEBHOOK
     order.save(update_fields=["next_check_at", "nudged_by"])
     wakeups.notify(wakeups.DUE)
+    return order
+
+
+def _keep_late_page(order: PaymentOrder, created: CreatedOrder) -> PaymentOrder:
+    """The answer took longer than our claim, and the checker has adopted or closed the order meanwhile."""
+    if order.status != Status.INITIATED or order.gateway_order_id != created.order_id[:64]:
+        raise GatewayUnavailable(UNAVAILABLE)
+    order.pay_page_url = created.redirect_url
+    order.save(update_fields=["pay_page_url"])
     return order
 
 
@@ -122,17 +139,15 @@ def _note_trouble(order: PaymentOrder, error: PhonePeError, *, now: datetime) ->
         source=Source.CHECKOUT,
         now=now,
         error=type(error).__name__,
-        http_status=error.http_status,
-        code=error.code,
-        message=str(error),
-        body=error.body,
         sent=error.sent,
+        **trouble(error),
     )
     if locked.status == Status.PENDING:
         locked.leased_until, locked.next_check_at = None, _first_check(locked, now=now)
         locked.save(update_fields=["leased_until", "next_check_at"])
     wakeups.notify(wakeups.DUE)
-    report = log.warning if isinstance(error, Unavailable) else log.error
+    will_heal = isinstance(error, (Unavailable, RateLimited, OutcomeUnknown))
+    report = log.warning if will_heal else log.error
     report(
         "payment could not be created",
         order=order.merchant_order_id,
@@ -162,10 +177,10 @@ def _resume(order: PaymentOrder) -> PaymentOrder | None:
     asked = completion.verify(order, source=Source.CHECKOUT, within_s=SETTLE_S)
     if _is_payable(asked):
         return asked  # its creation was under way in another request
-    if asked.status == Status.SUCCESS:
-        raise AlreadyPaid("This has been paid for already.")
-    if asked.asked_at is None or (order.asked_at and asked.asked_at <= order.asked_at):
-        raise GatewayUnavailable(UNAVAILABLE)
+    if asked.status == Status.SUCCESS or asked.gateway_state == COMPLETED:
+        raise AlreadyPaid(ALREADY_PAID)
+    if asked.answered_at is None or (order.answered_at and asked.answered_at <= order.answered_at):
+        raise GatewayUnavailable(UNAVAILABLE)  # asked or not, PhonePe has said nothing new
     return _supersede(asked.pk, now=timezone.now())
 
 
@@ -177,6 +192,8 @@ def _is_payable(order: PaymentOrder) -> bool:
 def _supersede(order_id: int, *, now: datetime) -> None:
     """Cancel for the customer an order that cannot be paid any more; it stays watched to its expiry."""
     order = transitions.lock(order_id)
+    if order.status == Status.SUCCESS:
+        raise AlreadyPaid(ALREADY_PAID)
     if order.status in (Status.PENDING, Status.INITIATED):
         transitions.move(order, Status.CANCELLED, source=Source.CHECKOUT, now=now)
 

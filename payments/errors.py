@@ -29,6 +29,13 @@ class AlreadyPaid(Refusal):
     status = 409
 
 
+class NotPayable(Refusal):
+    """The shop does not sell this any more, as it stands."""
+
+    code = "not_payable"
+    status = 409
+
+
 class GatewayUnavailable(Refusal):
     """PhonePe could not be used just now. Whatever was begun is recorded and watched."""
 

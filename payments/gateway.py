@@ -34,6 +34,7 @@ from phonepe_pg import (
 
 T = TypeVar("T")
 
+CLOSE_LIMIT_S = 5.0
 TOKEN_LIMIT_S = 5.0  # short: whoever waits for it may be told to stop meanwhile
 ASK_LIMIT_S = 15.0  # one question with everything it may need: a token, a repeat after a 401
 REQUIRED = ("PHONEPE_CLIENT_ID", "PHONEPE_CLIENT_SECRET", "PHONEPE_CLIENT_VERSION")
@@ -64,14 +65,17 @@ class _Door:
             ),
             hosts(),
         )
-        threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True).start()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True)
+        self.thread.start()
 
     def submit(self, call: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(call, self.loop)
 
     def close(self) -> None:
-        self.submit(self.client.close()).result(5)
+        self.submit(self.client.close()).result(CLOSE_LIMIT_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(CLOSE_LIMIT_S)
+        self.loop.close()
 
 
 _door: _Door | None = None

@@ -23,12 +23,17 @@ from payments.models import PaymentOrder
 
 @dataclass(frozen=True, slots=True)
 class Payable:
-    """Something of the shop's that can be paid for. `snapshot` is frozen on the order at checkout."""
+    """Something of the shop's that can be paid for. `snapshot` is frozen on the order at checkout.
+
+    `hindrance` is a sentence for the customer when it cannot be paid for any more (its date is over, say):
+    no new payment is opened then, but one that is open goes on.
+    """
 
     reference: str
     amount_paise: int
     status: str = ""
     snapshot: Mapping[str, Any] = field(default_factory=dict)
+    hindrance: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Min, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from cart.carts import open_cart
+from cart.carts import find_cart, open_cart
 from catalog.models import Puja
+from payments.errors import NotFound
 from storefront.forms import OrderForm
 
 
@@ -35,8 +38,18 @@ def puja(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "storefront/puja.html", {"puja": chosen, "form": form}, status=status)
 
 
-def _known(request: HttpRequest) -> dict[str, str]:
-    """What a signed-in customer need not type again."""
+def _known(request: HttpRequest) -> dict[str, Any]:
+    """What need not be typed again: the cart that the customer comes back from, or the account's name."""
+    try:
+        cart = find_cart(request.GET.get("cart", ""), user=request.user)
+    except NotFound:
+        return _account(request)
+    fields = ("date", "name", "email", "phone", "address")
+    known = {field: getattr(cart, field) for field in fields}
+    return known | {"package": cart.package_id, "time": cart.time.strftime("%H:%M")}
+
+
+def _account(request: HttpRequest) -> dict[str, Any]:
     if not request.user.is_authenticated:
         return {}
     return {"name": request.user.get_full_name(), "email": request.user.email}

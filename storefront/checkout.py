@@ -6,14 +6,12 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from cart import rules
 from cart.carts import find_cart
 from cart.models import Cart
-from cart.payable import payable
+from cart.payable import NEW_DATE, NOT_OFFERED, payable
 from catalog.money import rupees
 from payments import checkout
 from payments.errors import AlreadyPaid, NotFound, Refusal
@@ -21,9 +19,6 @@ from payments.models import PaymentOrder
 from payments.pages import destination
 from payments.states import Fulfilment, Status
 from storefront.orders import telling
-
-NEW_DATE = "The chosen time is over. Please choose a new one."
-NOT_OFFERED = "This package is not offered any more. Please choose another one."
 
 
 class SeeOther(HttpResponseRedirect):
@@ -48,7 +43,7 @@ def cart(request: HttpRequest, cart_id: UUID) -> HttpResponse:
 def pay(request: HttpRequest, cart_id: UUID) -> HttpResponse:
     """Open the payment and send the customer to PhonePe's page, or say calmly why that cannot be now."""
     found = _find(request, cart_id)
-    trouble = _hindrance(found, seen_total=request.POST.get("total", ""))
+    trouble = _new_price(found, seen_total=request.POST.get("total", ""))
     if trouble:
         return _summary(request, found, telling(str(cart_id)), trouble=trouble, status=409)
     try:
@@ -80,20 +75,12 @@ def _is_paid(order: PaymentOrder) -> bool:
     return order.status == Status.SUCCESS and order.fulfilment != Fulfilment.UNFULFILLABLE
 
 
-def _hindrance(found: Cart, *, seen_total: str) -> str:
-    """Why this cart cannot be paid for as it is; empty when it can."""
-    if found.status == Cart.Status.BOOKED:
-        return ""  # checkout says what became of it
-    if not (found.package.is_active and found.package.puja.is_active):
-        return NOT_OFFERED
-    try:
-        rules.moment(found.date, found.time, now=timezone.localtime().replace(tzinfo=None))
-    except ValueError:
-        return NEW_DATE
+def _new_price(found: Cart, *, seen_total: str) -> str:
+    """What to say when the customer saw another price than the one a new payment would take; "" when not."""
     is_open = PaymentOrder.objects.open().filter(cart_id=str(found.cart_id)).exists()
-    if seen_total and seen_total != str(found.total_paise) and not is_open:
-        return f"The price is now {rupees(found.total_paise)}. Please look at it once more before you pay."
-    return ""
+    if not seen_total or seen_total == str(found.total_paise) or is_open:
+        return ""
+    return f"The price is now {rupees(found.total_paise)}. Please look at it once more before you pay."
 
 
 def _summary(

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection
 
 from payments import gateway
 from tests.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs_of_other_tests(request: pytest.FixtureRequest) -> None:
+    """Procrastinate's models are unmanaged, so the flush between transactional tests leaves its jobs behind."""
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        request.getfixturevalue("transactional_db")
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM procrastinate_jobs")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,8 @@ os.environ.update(
     LOG_LEVEL="INFO",
 )
 
-from okpuja.settings import *  # noqa: E402, F403
+from okpuja.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+WHITENOISE_AUTOREFRESH = True  # serves without a collected folder

@@ -18,11 +18,12 @@ class Command(BaseCommand):
     )
 
     @transaction.atomic
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *args: Any, verbosity: int, **options: Any) -> None:
         for order, sample in enumerate(SAMPLES, start=1):
             _put(sample, order=order * 10)
         packages = sum(len(sample.packages) for sample in SAMPLES)
-        self.stdout.write(f"The catalogue has the {len(SAMPLES)} sample pujas with {packages} packages.")
+        if verbosity:
+            self.stdout.write(f"The catalogue has the {len(SAMPLES)} sample pujas with {packages} packages.")
 
 
 def _put(sample: SamplePuja, *, order: int) -> None:
