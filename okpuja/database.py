@@ -23,7 +23,7 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
         "OPTIONS": options,
     }
     if pooled:
-        options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
+        options["pool"] = {"min_size": 1, "max_size": 40, "timeout": 3}
     else:
         settings["CONN_MAX_AGE"] = 600
     if not url:
@@ -49,6 +49,6 @@ def _parse(url: str) -> dict[str, Any]:
         )
     try:
         return dict(conninfo_to_dict(url))
-    except ProgrammingError as error:
-        # libpq's message may quote the URI, and with it the password.
-        raise ImproperlyConfigured("DATABASE_URL is not a valid PostgreSQL URI.") from error
+    except ProgrammingError:
+        # libpq's message may quote the URI, and with it the password: a traceback must not show it either.
+        raise ImproperlyConfigured("DATABASE_URL is not a valid PostgreSQL URI.") from None

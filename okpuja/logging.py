@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -18,7 +22,17 @@ SHARED: list[Any] = [
 
 
 def configure(*, level: str, log_file: str) -> dict[str, Any]:
-    """Set structlog up and return Django's LOGGING: to stdout (or stderr, see `stream`) and `log_file`."""
+    """Set structlog up and return Django's LOGGING: to stdout (or stderr, see `stream`) and `log_file`.
+
+    Raises ImproperlyConfigured when there is no such level, or the file cannot be written.
+    """
+    level = level.upper()
+    if level not in logging.getLevelNamesMapping():
+        raise ImproperlyConfigured(
+            f"LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL; it is {level!r}."
+        )
+    if log_file and not _is_writable(Path(log_file)):
+        raise ImproperlyConfigured(f"LOG_FILE cannot be written: {log_file}")
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -69,3 +83,7 @@ def stream(argv: list[str]) -> str:
     is_command = argv and argv[0].endswith("manage.py")
     is_service = "--continuous" in argv and "--json" not in argv
     return "ext://sys.stderr" if is_command and not is_service else "ext://sys.stdout"
+
+
+def _is_writable(file: Path) -> bool:
+    return os.access(file if file.exists() else file.parent, os.W_OK) and not file.is_dir()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
 MESSAGES = {
@@ -32,11 +33,10 @@ def _shaped(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     is_error_page = response.status_code >= 400 and "json" not in response.get("Content-Type", "")
     if not (is_error_page and request.path.startswith("/api/")):
         return response
-    status = response.status_code
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
-    message = MESSAGES.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
-    shaped = JsonResponse({"success": False, "code": code, "message": message}, status=status)
-    for header in ("Allow", "Retry-After"):
-        if header in response:
-            shaped[header] = response[header]
-    return shaped
+    status = HTTPStatus(response.status_code)
+    code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+    message = MESSAGES.get(status, status.description or status.phrase)
+    response.content = json.dumps({"success": False, "code": code, "message": message}).encode()
+    response["Content-Type"] = "application/json"
+    response["Content-Length"] = str(len(response.content))
+    return response

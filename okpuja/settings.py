@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
@@ -34,6 +34,22 @@ def _within(name: str, default: int, low: int, high: int) -> int:
     return int(value)
 
 
+def _address(name: str, default: str = "") -> str:
+    """A web address without a slash at its end, or "" when that is the default."""
+    value = _setting(env.str, name, default).rstrip("/")
+    if value != default and not _is_web_address(value):
+        raise ImproperlyConfigured(f"{name} must be http:// or https:// and a host; it is {value!r}.")
+    return str(value)
+
+
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+
+
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
@@ -43,11 +59,8 @@ if not DEBUG and (not SECRET_KEY or SECRET_KEY == DEMO_SECRET_KEY):
         " python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
     )
 
-PUBLIC_URL = _setting(env.str, "PUBLIC_URL", "http://localhost:8000").rstrip("/")
-FRONTEND_URL = _setting(env.str, "FRONTEND_URL", "").rstrip("/")
-for _name, _url in (("PUBLIC_URL", PUBLIC_URL), ("FRONTEND_URL", FRONTEND_URL)):
-    if _url and urlsplit(_url).scheme not in ("http", "https"):
-        raise ImproperlyConfigured(f"{_name} must start with http:// or https://; it is {_url!r}.")
+PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")
+FRONTEND_URL = _address("FRONTEND_URL")
 
 ALLOWED_HOSTS = _setting(env.list, "ALLOWED_HOSTS", ["*"] if DEBUG else [urlsplit(PUBLIC_URL).hostname])
 CSRF_TRUSTED_ORIGINS = _setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
@@ -140,16 +153,20 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 EMAIL_URL = _setting(env.str, "EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = _setting(env.str, "DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>")
-EMAIL_TIMEOUT = 10
+EMAIL_TIMEOUT = 5  # less than a stopped checker gives its jobs
+MAIL_PORTS = {"smtp": 25, "smtps": 465, "smtp+tls": 587}
 _mail = urlsplit(EMAIL_URL)
 if _mail.scheme == "console":
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 elif _mail.scheme == "file":
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = _mail.path
-elif _mail.scheme in ("smtp", "smtps", "smtp+tls"):
-    EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or 25
-    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.username or "", _mail.password or ""
+elif _mail.scheme in MAIL_PORTS:
+    try:
+        EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or MAIL_PORTS[_mail.scheme]
+    except ValueError as _error:
+        raise ImproperlyConfigured("EMAIL_URL has a port that is not one.") from _error
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp+tls"
 else:
     raise ImproperlyConfigured(
@@ -166,8 +183,8 @@ LOGGING = project_logging.configure(
 PHONEPE_ENV = _setting(env.str, "PHONEPE_ENV", "sandbox")
 if PHONEPE_ENV not in ("sandbox", "production"):
     raise ImproperlyConfigured(f"PHONEPE_ENV must be sandbox or production; it is {PHONEPE_ENV!r}.")
-PHONEPE_BASE_URL = _setting(env.str, "PHONEPE_BASE_URL", "").rstrip("/")
-PHONEPE_OAUTH_URL = _setting(env.str, "PHONEPE_OAUTH_URL", "").rstrip("/")
+PHONEPE_BASE_URL = _address("PHONEPE_BASE_URL")
+PHONEPE_OAUTH_URL = _address("PHONEPE_OAUTH_URL")
 PHONEPE_CLIENT_ID = _setting(env.str, "PHONEPE_CLIENT_ID", "")
 PHONEPE_CLIENT_SECRET = _setting(env.str, "PHONEPE_CLIENT_SECRET", "")
 PHONEPE_CLIENT_VERSION = _setting(env.str, "PHONEPE_CLIENT_VERSION", "1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,10 @@ PERSONAL = frozenset(
     }
 )
 MASK = "•••"
+# In a text that is no JSON, or only the beginning of one. No closing quote is asked for: it may be cut off.
+_PERSONAL_TEXT = re.compile(
+    rf"""(["'](?:{"|".join(sorted(PERSONAL))})["']\s*:\s*)(["'](?:\\.|[^"'\\])*|\{{[^}}]*)"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,18 @@ class Answer:
         if self.status:
             record["body"] = masked(self.status.raw)
         if self.error:
-            record |= {
-                "http_status": self.error.http_status,
-                "code": self.error.code,
-                "message": str(self.error),
-                "body": self.error.body,
-            }
+            record |= trouble(self.error)
         return record
+
+
+def trouble(error: PhonePeError) -> dict[str, Any]:
+    """An error as the audit trail keeps it: what any bytes of PhonePe's may hold, but storable and masked."""
+    return {
+        "http_status": error.http_status,
+        "code": masked(error.code),
+        "message": _masked_text(str(error)),
+        "body": _masked_text(error.body),
+    }
 
 
 def masked(value: Any) -> Any:
@@ -77,3 +87,7 @@ def masked(value: Any) -> Any:
     if isinstance(value, list):
         return [masked(item) for item in value]
     return value.replace("\0", "") if isinstance(value, str) else value
+
+
+def _masked_text(text: str) -> str:
+    return _PERSONAL_TEXT.sub(rf'\g<1>"{MASK}"', text.replace("\0", ""))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from payments import checkers, gateway
@@ -18,19 +19,25 @@ from payments.worker import Worker
 log = structlog.get_logger(__name__)
 
 BEAT_S = 10.0
-JOIN_S = 9.0
+JOIN_S = 1.0  # after the sweep, which has had as long as the jobs
+
+
+def stop_on_signals(*stops: Callable[[], None]) -> None:
+    """Let SIGTERM and SIGINT call these, instead of ending the process at once."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        for one in stops:
+            one()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, stop)
 
 
 def run(*, interval_s: float, on_checked: Callable[[Checked], None] | None = None) -> Summary:
     """Work until SIGTERM or SIGINT; what is in flight then is finished within 10 s."""
-    sweep = Sweep(on_checked=on_checked)
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        sweep.stop()
-
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, stop)
-    listener, worker = Listener(DUE, sweep.wake), Worker()
+    sweep, worker = Sweep(on_checked=on_checked), Worker()
+    listener = Listener(DUE, sweep.wake)
+    stop_on_signals(sweep.stop, worker.stop)
     listener.start()
     worker.start()
     log.info("checker started", interval_s=interval_s)
@@ -39,11 +46,18 @@ def run(*, interval_s: float, on_checked: Callable[[Checked], None] | None = Non
     finally:
         listener.stop()
         worker.stop()
-        worker.join(JOIN_S)
-        gateway.close()
-    checkers.sign_off()
+        worker.join(max(JOIN_S, sweep.stopping_time_left_s))
+        gateway.close()  # a job that still waits for PhonePe hears that it is unavailable, and ends
+    _sign_off()
     log.info("checker stopped", checked=summary.checked, moved=summary.moved)
     return summary
+
+
+def _sign_off() -> None:
+    try:
+        checkers.sign_off()
+    except (OperationalError, InterfaceError) as error:
+        log.warning("the checker could not sign off", error=str(error).strip())
 
 
 class _Pulse:

@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from payments import gateway
+from phonepe_pg import Misconfigured
 
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
@@ -70,7 +71,11 @@ def webhook_credentials_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMe
 def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Sandbox tokens are worth nothing in production, and the other way round (wire reference §1)."""
     known = {PRODUCTION_HOST: "production", SANDBOX_HOST: "sandbox"}
-    both = gateway.hosts()
+    try:
+        both = gateway.hosts()
+    except Misconfigured as error:
+        hint = "Set PHONEPE_BASE_URL and PHONEPE_OAUTH_URL to http(s) addresses, or leave them out."
+        return [Error(f"PhonePe's address cannot be used: {error}.", hint=hint, id="payments.E006")]
     environments = {known.get(urlsplit(base).hostname or "", "another") for base in (both.pg, both.oauth)}
     if len(environments) == 1:
         return []

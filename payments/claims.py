@@ -41,12 +41,12 @@ def claim_due(
     claimed = PaymentOrder.objects.raw(
         """
         UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
-        WHERE id IN (
+        WHERE id = ANY (ARRAY(  -- an array is made once; a plan may run IN's subquery, and its LIMIT, per row
             SELECT id FROM payments_order
             WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
             ORDER BY next_check_at LIMIT %(limit)s
             FOR NO KEY UPDATE SKIP LOCKED
-        )
+        ))
         RETURNING *
         """,
         {"now": now, "due_by": due_by or now, "until": now + lease, "limit": limit},
@@ -54,9 +54,17 @@ def claim_due(
     return list(claimed)
 
 
-def claim_one(order_id: int, *, now: datetime, lease: timedelta = LEASE) -> PaymentOrder | None:
-    """Take this order whether due or not; None when somebody else is asking about it."""
+def claim_one(
+    order_id: int, *, now: datetime, not_asked_since: datetime | None = None, lease: timedelta = LEASE
+) -> PaymentOrder | None:
+    """Take this order whether due or not; None when somebody else is asking about it.
+
+    With `not_asked_since` also None when somebody asked at that moment or later: the check belongs into
+    the claim, or whoever read the row before that answer came would ask once more.
+    """
     free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    if not_asked_since is not None:
+        free &= Q(asked_at__isnull=True) | Q(asked_at__lt=not_asked_since)
     until = now + lease
     with transaction.atomic(durable=True):
         taken = PaymentOrder.objects.filter(free, pk=order_id).update(leased_until=until, next_check_at=until)

@@ -40,7 +40,10 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
-    if next_check is None and order.gateway_state == "PENDING":
+    if order.status == Status.SUCCESS:
+        if order.attention == Attention.STILL_PENDING:
+            transitions.set_attention(order, Attention.NONE, source=source, now=now)
+    elif next_check is None and answer.status and answer.status.pending:
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     if order.fulfilment == Fulfilment.DUE:
@@ -60,11 +63,15 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
 
 @transaction.atomic(durable=True)
 def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
-    """Try the shop's fulfilment of a paid order once more. Safe to repeat; PhonePe is not asked again."""
+    """Try the shop's fulfilment of a paid order once more. Safe to repeat; PhonePe is not asked again.
+
+    Ends the claim on any paid order, also on one that was delivered while it was being claimed.
+    """
     order = transitions.lock(order_id)
-    if order.fulfilment == Fulfilment.DUE:
+    if order.status == Status.SUCCESS:
         order.leased_until = order.next_check_at = None
         order.save(update_fields=["leased_until", "next_check_at"])
+    if order.fulfilment == Fulfilment.DUE:
         fulfilment.deliver(order, source=Source.CHECKER, now=now)
     return order
 
@@ -80,9 +87,10 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     now = timezone.now()
     if order.status == Status.SUCCESS and order.fulfilment != Fulfilment.DUE:
         return order
-    if order.asked_at and now - order.asked_at < timedelta(seconds=not_before_s):
+    not_asked_since = now - timedelta(seconds=not_before_s)
+    if order.asked_at and order.asked_at >= not_asked_since:
         return order
-    claimed = claims.claim_one(order.pk, now=now)
+    claimed = claims.claim_one(order.pk, now=now, not_asked_since=not_asked_since)
     if claimed is None:
         return _wait_for_other(order, until=until)
     if claimed.status != Status.SUCCESS and not throttle.wait_for_turn(until=until):
@@ -94,7 +102,7 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
 
 def find(merchant_order_id: str) -> PaymentOrder | None:
     """The order of this id, or None."""
-    return PaymentOrder.objects.filter(merchant_order_id=merchant_order_id).first()
+    return PaymentOrder.objects.named(merchant_order_id).first()
 
 
 def verify_by_hand(merchant_order_id: str, *, within_s: float) -> PaymentOrder:
@@ -158,18 +166,21 @@ def _next_check(
     status = verdict.moves[-1] if verdict.moves else order.status
     if status == Status.SUCCESS:
         return None
-    if status == Status.FAILED:
-        looked_again = came_from == Status.FAILED and answer.is_answer
+    late_watch = timedelta(hours=settings.LATE_WATCH_HOURS)
+    dead = answer.is_unknown_order or (answer.status is not None and answer.status.failed)
+    if status == Status.FAILED and (dead or not answer.is_answer):
+        looked_again = came_from == Status.FAILED and dead
         return None if looked_again else now + schedule.FAILED_AGAIN
     if verdict.attention:
-        return now + MISMATCH_AGAIN
-    dead = answer.is_unknown_order or (answer.status is not None and answer.status.failed)
+        return now + MISMATCH_AGAIN if now < order.expires_at + late_watch else None
     if status == Status.CANCELLED and dead and now > order.expires_at + schedule.GRACE:
         return None
-    return schedule.next_check(
+    due = schedule.next_check(
         created_at=order.created_at,
         expires_at=order.expires_at,
         now=now,
         spread=schedule.spread_of(order.pk),
-        late_watch=timedelta(hours=settings.LATE_WATCH_HOURS),
+        late_watch=late_watch,
     )
+    # A watch ends with an answer: what nobody could be asked about may have been paid.
+    return due if due or answer.is_answer else now + schedule.LATE_EVERY

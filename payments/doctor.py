@@ -8,8 +8,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -64,10 +65,13 @@ def _settings() -> Diagnosis:
 
 
 def _hosts() -> Diagnosis:
-    both = gateway.hosts()
-    where = f"PhonePe is {both.pg}, tokens come from {both.oauth}."
     wrong = checks.hosts_are_of_one_environment(None)
-    return Diagnosis("hosts", where, str(wrong[0].hint) if wrong else "")
+    advice = str(wrong[0].hint) if wrong else ""
+    try:
+        both = gateway.hosts()
+    except PhonePeError as error:
+        return Diagnosis("hosts", str(error), advice)
+    return Diagnosis("hosts", f"PhonePe is {both.pg}, tokens come from {both.oauth}.", advice)
 
 
 def _database() -> Diagnosis:
@@ -109,14 +113,15 @@ def _credentials() -> Diagnosis:
 
 
 def _clock() -> Diagnosis:
-    request = urllib.request.Request(_origin(gateway.hosts().pg), method="HEAD")  # noqa: S310  our own setting
     try:
+        request = urllib.request.Request(_origin(gateway.hosts().pg), method="HEAD")  # noqa: S310  our own setting
         _, dated = _send(request)
-    except OSError as error:
+    except (OSError, HTTPException, PhonePeError) as error:
         return Diagnosis("clock", f"PhonePe's clock cannot be read: {error}", "Look at the network.")
-    if not dated:
+    told = _instant(dated)
+    if told is None:
         return Diagnosis("clock", "PhonePe's answer bore no date; nothing to compare with.")
-    skew_s = abs((timezone.now() - parsedate_to_datetime(dated)).total_seconds())
+    skew_s = abs((timezone.now() - told).total_seconds())
     advice = "" if skew_s < SKEW_S else "Set this machine's clock (timedatectl set-ntp true)."
     return Diagnosis("clock", f"It is {skew_s:.0f} s away from PhonePe's.", advice)
 
@@ -139,7 +144,7 @@ def _webhook() -> Diagnosis:
     )
     try:
         status, _ = _send(request)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return Diagnosis(
             "webhook", f"{url} cannot be reached: {error}", "Look at PUBLIC_URL and the web service."
         )
@@ -165,6 +170,15 @@ def _time_zone() -> Diagnosis:
     return Diagnosis(
         "time zone", f"People read times in {settings.TIME_ZONE}; it is {now:%H:%M} there.", advice
     )
+
+
+def _instant(dated: str) -> datetime | None:
+    """A `Date` header as an aware datetime; None when it is none."""
+    try:
+        told = parsedate_to_datetime(dated)
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _origin(url: str) -> str:

@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 
 from payments import refunds, schedule, shop, transitions, wakeups
-from payments.errors import Unfulfillable
+from payments.errors import NotRefundable, Unfulfillable
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Attention, Fulfilment, Source
 
@@ -20,19 +20,24 @@ ATTENTION_AFTER = 3  # raised this often, a person should look while we go on tr
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
     """Let the shop deliver a SUCCESS order whose fulfilment is DUE, and note what came of it.
 
-    The caller holds the transaction and the order's lock. The shop's function runs in a savepoint: what
-    it wrote before it raised is undone, the record of the money is not.
+    The caller holds the transaction and the order's lock. The shop's function runs in a savepoint, and so
+    does the writing of its reference: what was written before it raised is undone, the record of the
+    money is not.
     """
+    if refunds.left_to_refund(order) == 0:
+        _give_up(order, "All the money was given back before it was delivered.", source=source, now=now)
+        return
     try:
         with transaction.atomic():
             reference = shop.fulfil(shop.PaidOrder.of(order))
+            booked = {"fulfilment": Fulfilment.BOOKED, "fulfilment_reference": reference}
+            PaymentOrder.objects.filter(pk=order.pk).update(**booked)
     except Unfulfillable as refusal:
         _give_up(order, refusal.reason, source=source, now=now)
     except Exception as bug:  # noqa: BLE001  any shop's code runs here, and the money must stay recorded
         _try_again_later(order, bug, source=source, now=now)
     else:
         order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
-        order.save(update_fields=["fulfilment", "fulfilment_reference"])
         transitions.record(order, PaymentEvent.Kind.FULFILLED, source=source, now=now, reference=reference)
         if order.attention == Attention.FULFILMENT_FAILED:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
@@ -45,10 +50,22 @@ def _give_up(order: PaymentOrder, reason: str, *, source: Source, now: datetime)
     transitions.record(order, PaymentEvent.Kind.UNFULFILLABLE, source=source, now=now, reason=reason)
     wakeups.notify(wakeups.CHANGED, order.cart_id)
     log.warning("paid order cannot be fulfilled", order=order.merchant_order_id, reason=reason)
-    if shop.refunds_unfulfillable():
-        refunds.open_refund(order, amount_paise=None, reason=reason, requested_by="policy", now=now)
-    else:
+    is_settled = refunds.left_to_refund(order) == 0 or _refund(order, reason, now=now)
+    if not is_settled:
         transitions.set_attention(order, Attention.UNFULFILLABLE, source=source, now=now, reason=reason)
+    elif order.attention == Attention.FULFILMENT_FAILED:
+        transitions.set_attention(order, Attention.NONE, source=source, now=now)
+
+
+def _refund(order: PaymentOrder, reason: str, *, now: datetime) -> bool:
+    """Open the refund that the policy asks for; False when a person has to see to the money."""
+    if not shop.refunds_unfulfillable():
+        return False
+    try:
+        refunds.open_refund(order, amount_paise=None, reason=reason, requested_by="policy", now=now)
+    except NotRefundable:
+        return False  # a part of it is on its way back already, and what is left must wait for that
+    return True
 
 
 def _try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now: datetime) -> None:

@@ -25,6 +25,7 @@ from phonepe_pg import (
     Credentials,
     Hosts,
     Misconfigured,
+    OutcomeUnknown,
     PaymentRequest,
     PhonePeError,
     RefundRequest,
@@ -58,13 +59,13 @@ class _Door:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.loop = asyncio.new_event_loop()
         self.client = Client(
             Credentials(
                 settings.PHONEPE_CLIENT_ID, settings.PHONEPE_CLIENT_SECRET, settings.PHONEPE_CLIENT_VERSION
             ),
             hosts(),
         )
+        self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True)
         self.thread.start()
 
@@ -116,13 +117,13 @@ def check_credentials() -> None:
 def create_payment(request: PaymentRequest) -> CreatedOrder:
     """Create an order at PhonePe (wire reference §3). Sent once; see phonepe_pg for what it raises."""
     door = _open_door()
-    return door.submit(door.client.create_payment(request)).result()
+    return door.submit(_sent_once(door.client.create_payment(request))).result()
 
 
 def refund(request: RefundRequest) -> RefundStatus:
     """Ask for a refund (wire reference §5.1). Sent once; see phonepe_pg for what it raises."""
     door = _open_door()
-    return door.submit(door.client.refund(request)).result()
+    return door.submit(_sent_once(door.client.refund(request))).result()
 
 
 def refund_status(merchant_refund_id: str) -> RefundStatus:
@@ -147,6 +148,15 @@ def submit_ask(merchant_order_id: str, on_answer: Callable[[Answer], None]) -> N
         on_answer(await _ask(merchant_order_id))
 
     door.submit(ask_and_tell())
+
+
+async def _sent_once(call: Coroutine[Any, Any, T]) -> T:
+    """Let a pay or refund call take no longer than the claim under which it is made lasts."""
+    try:
+        async with asyncio.timeout(ASK_LIMIT_S):
+            return await call
+    except TimeoutError as slow:
+        raise OutcomeUnknown(f"No answer within {ASK_LIMIT_S:g} s.") from slow
 
 
 async def _ask(merchant_order_id: str) -> Answer:

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
-from payments.states import OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Source, Status
+from payments.states import COMPLETED, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Source, Status
 
 
 def new_merchant_order_id() -> str:
@@ -28,6 +28,12 @@ def new_merchant_refund_id() -> str:
 
 
 class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
+    def named(self, merchant_order_id: str) -> PaymentOrderQuerySet:
+        """The order of this id, if any; whatever text somebody put into an address may be asked for."""
+        if "\0" in merchant_order_id:  # PostgreSQL refuses to compare with it
+            return self.none()
+        return self.filter(merchant_order_id=merchant_order_id)
+
     def due(self, now: datetime) -> PaymentOrderQuerySet:
         """Orders whose time to be asked about has come and that nobody is asking about."""
         return self.filter(next_check_at__lte=now).filter(
@@ -39,8 +45,13 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         return self.filter(status__in=OPEN)
 
     def paid(self) -> PaymentOrderQuerySet:
-        """Orders whose money arrived and was not given up as undeliverable."""
-        return self.filter(status=Status.SUCCESS).exclude(fulfilment=Fulfilment.UNFULFILLABLE)
+        """Orders whose money arrived and was not given up as undeliverable.
+
+        Also those that PhonePe calls COMPLETED and we do not, because its sum or id is another: their
+        money is in, and a person decides about it.
+        """
+        disputed = Q(gateway_state=COMPLETED) & ~Q(status=Status.SUCCESS)
+        return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
     def telling_first(self) -> PaymentOrderQuerySet:
         """The order that speaks for its cart first: the booked one, a paid one, the open one, the newest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app as jobs
 from procrastinate.exceptions import AlreadyEnqueued
 
 from payments import gateway, throttle, transitions
-from payments.answers import masked
+from payments.answers import masked, trouble
 from payments.errors import NotFound, NotRefundable
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.states import REFUND_OPEN, Attention, RefundState, Source, Status
@@ -23,6 +23,7 @@ from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, Unkn
 log = structlog.get_logger(__name__)
 
 AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not documented (wire reference §5.2)
+REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
 TURN_S = 10.0
 PURSUE = "payments.pursue_refund"
 
@@ -43,7 +44,7 @@ def request(
 
     Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
     """
-    found = PaymentOrder.objects.filter(merchant_order_id=merchant_order_id).first()
+    found = PaymentOrder.objects.named(merchant_order_id).first()
     if found is None:
         raise NotFound("There is no such order.")
     order = transitions.lock(found.pk)
@@ -63,7 +64,11 @@ def open_refund(
     if not 0 < amount <= left:
         raise NotRefundable(f"This order has {left} paise left to refund; {amount} paise were asked for.")
     refund = Refund.objects.create(
-        order=order, amount=amount, reason=reason[:200], requested_by=requested_by[:150], created_at=now
+        order=order,
+        amount=amount,
+        reason=masked(reason)[:200],
+        requested_by=requested_by[:150],
+        created_at=now,
     )
     _record(refund, now=now, state=refund.state, reason=reason, requested_by=requested_by)
     pursue_soon(refund, attempt=0)
@@ -104,29 +109,52 @@ def pursue(refund_id: int, *, attempt: int) -> None:
             outcome = _send_or_ask(refund)
         except PhonePeError as error:
             outcome = error
+        failed = outcome if isinstance(outcome, PhonePeError) else None
+        throttle.report_call(failed, now=timezone.now())
     _settle(refund, outcome, attempt=attempt, now=timezone.now())
 
 
+class _Refused(Rejected):
+    """PhonePe refused the refund and knows none of this id: there is and will be no such refund."""
+
+
 def _send_or_ask(refund: Refund) -> RefundStatus:
-    request = RefundRequest(
-        merchant_refund_id=refund.merchant_refund_id,
-        original_merchant_order_id=refund.order.merchant_order_id,
-        amount_paise=refund.amount,
-    )
-    if refund.sent_at is None:
-        refund.sent_at = timezone.now()
-        refund.save(update_fields=["sent_at"])  # committed: whoever comes after a crash asks first
-        return gateway.refund(request)
+    """Raises _Refused when the refund is certainly not made, else whatever left its outcome open."""
+    unsent = Refund.objects.filter(pk=refund.pk, sent_at__isnull=True)
+    if unsent.update(sent_at=timezone.now()):  # committed: whoever comes next, or after a crash, asks first
+        return _send(refund, is_first=True)
     try:
         return gateway.refund_status(refund.merchant_refund_id)
     except UnknownRefund:
         if refund.state != RefundState.DUE:
             raise
+    return _send(refund, is_first=False)
+
+
+def _send(refund: Refund, *, is_first: bool) -> RefundStatus:
     try:
-        return gateway.refund(request)
-    except Rejected:
-        # Either refused, or the first call arrived after all and this one collided with it.
+        return gateway.refund(
+            RefundRequest(
+                merchant_refund_id=refund.merchant_refund_id,
+                original_merchant_order_id=refund.order.merchant_order_id,
+                amount_paise=refund.amount,
+            )
+        )
+    except Rejected as refusal:
+        # Refused, or another call of ours arrived first and this one collided with it (wire reference §5.2).
+        return _status_after(refusal, refund, is_first=is_first)
+
+
+def _status_after(refusal: Rejected, refund: Refund, *, is_first: bool) -> RefundStatus:
+    try:
         return gateway.refund_status(refund.merchant_refund_id)
+    except UnknownRefund:
+        is_old = refund.sent_at is not None and timezone.now() > refund.sent_at + REFUSAL_STANDS_AFTER
+        if not (is_first or is_old):
+            raise  # an earlier call may still be on its way into PhonePe's books
+    raise _Refused(
+        str(refusal), http_status=refusal.http_status, code=refusal.code, body=refusal.body
+    ) from refusal
 
 
 @transaction.atomic(durable=True)
@@ -139,13 +167,11 @@ def _settle(
         return
     if isinstance(outcome, RefundStatus):
         _apply(refund, outcome, now=now)
-    elif isinstance(outcome, Rejected):
-        refund.state, refund.error_code = RefundState.FAILED, outcome.code[:64]
-        _record(
-            refund, now=now, state=refund.state, code=outcome.code, message=str(outcome), body=outcome.body
-        )
     elif outcome is not None:
-        _record(refund, now=now, state=refund.state, error=type(outcome).__name__, message=str(outcome))
+        if isinstance(outcome, _Refused):
+            refund.state, refund.error_code = RefundState.FAILED, outcome.code[:64]
+        name = type(outcome).__name__.lstrip("_")
+        _record(refund, now=now, state=refund.state, error=name, **trouble(outcome))
     refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
     if refund.state == RefundState.FAILED:
         transitions.set_attention(

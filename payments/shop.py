@@ -65,6 +65,8 @@ def find_payable(reference: str, *, user: Any) -> Payable:
     path = settings.PAYMENTS.get("PAYABLE")
     if not path:
         raise NotFound("This shop takes no payments by reference.")
+    if "\0" in reference:  # whatever text somebody put into an address; PostgreSQL refuses this one
+        raise NotFound("There is nothing of this reference.")
     return cast(Payable, import_string(path)(reference, user=user))
 
 

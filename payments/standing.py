@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from payments.models import PaymentOrder
@@ -29,10 +29,10 @@ class Standing:
     auto_verified: bool
 
     def as_json(self) -> dict[str, Any]:
-        """The same with the instants as ISO 8601 texts."""
+        """The same with the instants as ISO 8601 texts, spelled as the JSON endpoints spell them."""
         instants = {
-            "payment_created_at": self.payment_created_at.isoformat(),
-            "payment_completed_at": self.payment_completed_at and self.payment_completed_at.isoformat(),
+            "payment_created_at": _text(self.payment_created_at),
+            "payment_completed_at": self.payment_completed_at and _text(self.payment_completed_at),
         }
         return asdict(self) | instants
 
@@ -52,6 +52,10 @@ def of(order: PaymentOrder, *, cart_status: str) -> Standing:
         payment_completed_at=order.completed_at,
         auto_verified=order.answered_at is not None,
     )
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def rupees(paise: int) -> str:

@@ -16,6 +16,7 @@ class Status(TextChoices):
     EXPIRED = "EXPIRED", "the time to pay is over"
 
 
+COMPLETED = "COMPLETED"  # PhonePe's word for an order whose money came
 OPEN = (Status.PENDING, Status.INITIATED)
 CLOSED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 

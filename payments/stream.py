@@ -98,8 +98,9 @@ class _Switchboard:
             self._streams[cart_id].discard(changed)
             if not self._streams[cart_id]:
                 del self._streams[cart_id]
-            if not self._streams:
+            if not self._streams and self._listening:
                 self._listening.cancel()
+                self._listening = None  # it is not done yet, but the next stream must not count on it
 
     async def _listen(self) -> None:
         while True:

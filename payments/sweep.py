@@ -38,8 +38,7 @@ LOCKED_S = 0.2  # what is due is in other checkers' hands just now
 class Notice(Enum):
     """What the queue carries besides answers."""
 
-    WAKE = "look for due orders"
-    STOP = "finish what is under way"
+    WAKE = "look for due orders, or at the wish to stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,14 @@ class Sweep:
 
     def stop(self) -> None:
         """Claim nothing more, finish what is under way, return. From any thread or signal handler."""
-        self._mail.put(Notice.STOP)
+        self._stopping_since = self._stopping_since or time.monotonic()
+        self._mail.put(Notice.WAKE)
+
+    @property
+    def stopping_time_left_s(self) -> float:
+        """How long the process may still take to finish, once it was told to stop."""
+        since = self._stopping_since or time.monotonic()
+        return since + STOP_WITHIN_S - time.monotonic()
 
     def run_once(self, only: Sequence[PaymentOrder] | None = None) -> Summary:
         """Work off what is due at this moment, or just the given claimed orders."""
@@ -138,7 +144,12 @@ class Sweep:
                 # Answers wait in memory and claims run out by themselves: coming back later loses nothing.
                 log.warning("the database cannot be used; trying again", error=str(error).strip())
                 pause = RECONNECT_S
-            self._collect(STOP_POLL_S if self._stopping_since else min(pause or interval_s, interval_s))
+            except Exception:
+                log.exception("a turn of the sweep failed; trying again")
+                pause = RECONNECT_S
+            if self._stopping_since:
+                pause = STOP_POLL_S
+            self._collect(interval_s if pause is None else min(pause, interval_s))
         self._let_go()
         return self.summary
 
@@ -189,9 +200,7 @@ class Sweep:
         try:
             item = self._mail.get(timeout=max(timeout_s, 0.001))
             while True:
-                if item is Notice.STOP:
-                    self._stopping_since = self._stopping_since or time.monotonic()
-                elif not isinstance(item, Notice):
+                if not isinstance(item, Notice):
                     self._in_flight.pop(item[0].pk, None)
                     self._answered.append(item)
                 item = self._mail.get_nowait()
@@ -208,9 +217,9 @@ class Sweep:
         throttle.report([answer for _, answer in self._answered], now=now)
         judged = [(o, a, completion.changes_nothing(o, a, now=now)) for o, a in self._answered]
         quiet = [waiting for _, _, waiting in judged if waiting is not None]
-        if quiet:
-            claims.put_back(quiet, now=now)
-        self._answered = [(order, answer) for order, answer, waiting in judged if waiting is None]
+        quiet = self._put_back(quiet, now=now)
+        done = {waiting.order.pk for waiting in quiet}
+        self._answered = [(order, answer) for order, answer, _ in judged if order.pk not in done]
         for waiting in quiet:
             self._report(Checked(waiting.order, waiting.answer, was=waiting.order.status))
         while self._answered:
@@ -219,6 +228,18 @@ class Sweep:
             settle = partial(completion.settle, order.pk, answer, source=source, now=now)
             self._guard(order, answer, settle)
             self._answered.pop(0)
+
+    def _put_back(self, quiet: list[claims.Waiting], *, now: datetime) -> list[claims.Waiting]:
+        """Put orders back; none when an answer among them cannot be stored: then each is settled by itself."""
+        try:
+            if quiet:
+                claims.put_back(quiet, now=now)
+            return quiet
+        except (OperationalError, InterfaceError):
+            raise  # the database's trouble, not an answer's
+        except Exception:
+            log.exception("answers could not be put back together", orders=len(quiet))
+            return []
 
     def _guard(self, order: PaymentOrder, answer: Answer | None, settle: Callable[[], PaymentOrder]) -> None:
         """One order's trouble must not stop the next; its claim runs out, and then it is tried again."""
@@ -249,7 +270,7 @@ class Sweep:
             if self._due_by is not None:
                 self.summary.trouble = str(error)
                 return False
-            return True  # not reachable: the breaker's business, order by order
+            # Not reachable: the breaker's business, order by order. A refusal will come as an answer.
         self._trusted = True
         return True
 
@@ -260,10 +281,15 @@ class Sweep:
         return finished or time.monotonic() - self._stopping_since > STOP_WITHIN_S
 
     def _let_go(self) -> None:
-        """No claim outlives the process that made it."""
-        if self._in_flight:
-            log.warning("giving up questions under way", orders=len(self._in_flight))
-            claims.release(list(self._in_flight.values()), until=timezone.now())
+        """No claim outlives the process that made it; with the database gone, claims run out by themselves."""
+        held = [*self._in_flight.values(), *(order for order, _ in self._answered)]
+        if not held:
+            return
+        log.warning("giving up questions under way", orders=len(held))
+        try:
+            claims.release(held, until=timezone.now())
+        except (OperationalError, InterfaceError) as error:
+            log.warning("claims could not be given up", error=str(error).strip())
 
 
 def preview(orders: Sequence[PaymentOrder]) -> Iterator[tuple[PaymentOrder, Answer, Verdict]]:

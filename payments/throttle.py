@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from payments.answers import Answer
 from payments.models import GatewayThrottle
-from phonepe_pg import Malformed, Misconfigured, RateLimited, Unavailable
+from phonepe_pg import Malformed, Misconfigured, OutcomeUnknown, PhonePeError, RateLimited, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,20 @@ def wait_for_turn(*, until: float) -> bool:
 
 def report(answers: Iterable[Answer], *, now: datetime) -> None:
     """Learn from answers: a 429 halves the rate, failures in a row open the breaker, success heals."""
-    told = Report.of(answers)
+    _learn_from(Report.of(answers), now=now)
+
+
+def report_call(error: PhonePeError | None, *, now: datetime) -> None:
+    """As `report`, of one pay or refund call that worked (None) or failed.
+
+    These may be the breaker's probe: without their word it would stay half open until the next one.
+    """
+    cause = error.__cause__ if isinstance(error, OutcomeUnknown) else None
+    known = cause if isinstance(cause, PhonePeError) else error
+    _learn_from(Report.of_errors([known]), now=now)
+
+
+def _learn_from(told: Report, *, now: datetime) -> None:
     if told.is_all_well and not _ailing().exists():
         return  # the common case costs one read
     with transaction.atomic(durable=True):
@@ -101,15 +114,20 @@ class Report:
 
     @classmethod
     def of(cls, answers: Iterable[Answer]) -> Report:
+        return cls.of_errors(answer.error for answer in answers)
+
+    @classmethod
+    def of_errors(cls, errors: Iterable[PhonePeError | None]) -> Report:
+        """What calls that worked (None) and errors say."""
         healthy = failed = limited = 0
         retry_after_s: float | None = None
-        for answer in answers:
-            if isinstance(answer.error, RateLimited):
+        for error in errors:
+            if isinstance(error, RateLimited):
                 limited += 1
-                retry_after_s = max(retry_after_s or 0, answer.error.retry_after or 0) or None
-            elif isinstance(answer.error, Unavailable):
+                retry_after_s = max(retry_after_s or 0, error.retry_after or 0) or None
+            elif isinstance(error, (Unavailable, OutcomeUnknown)):
                 failed += 1
-            elif not isinstance(answer.error, (Misconfigured, Malformed)):
+            elif not isinstance(error, (Misconfigured, Malformed)):
                 healthy += 1  # a refusal is an answer of a gateway that works
         return cls(healthy, failed, limited, retry_after_s)
 

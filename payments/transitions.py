@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from payments import schedule, wakeups
-from payments.answers import Answer
+from payments.answers import Answer, masked
 from payments.errors import IllegalMove
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import MOVES, OPEN, Attention, Fulfilment, Source, Status
@@ -58,7 +58,7 @@ def _judge_completed(order: PaymentOrder, status: OrderStatus, adopt: tuple[Stat
         return Verdict()
     if status.amount_paise != order.amount:
         return Verdict(adopt, Attention.AMOUNT_MISMATCH)
-    if order.gateway_order_id and status.order_id != order.gateway_order_id:
+    if order.gateway_order_id and status.order_id[:64] != order.gateway_order_id:
         return Verdict(adopt, Attention.ORDER_ID_MISMATCH)
     return Verdict((*adopt, Status.SUCCESS))
 
@@ -81,23 +81,29 @@ def lock(order_id: int) -> PaymentOrder:
 def record(
     order: PaymentOrder, kind: PaymentEvent.Kind, *, source: Source | str, now: datetime, **detail: Any
 ) -> None:
-    """Append a line to the order's audit trail."""
-    PaymentEvent.objects.create(order=order, at=now, kind=kind, source=source, detail=detail)
+    """Append a line to the order's audit trail; personal data is masked, whatever `detail` holds."""
+    PaymentEvent.objects.create(order=order, at=now, kind=kind, source=source, detail=masked(detail))
 
 
 def record_answer(order: PaymentOrder, answer: Answer, *, source: Source, now: datetime) -> None:
-    """Keep what PhonePe said, before anything is made of it, and end the claim under which it was asked."""
+    """Keep what PhonePe said, before anything is made of it, and end the claim under which it was asked.
+
+    An answer that was asked for before the one already known goes into the trail only.
+    """
     PaymentEvent.objects.create(
         order=order, at=now, kind=PaymentEvent.Kind.ANSWERED, source=source, detail=answer.evidence()
     )
     order.asks += 1
-    order.asked_at = answer.asked_at
     order.leased_until = None
-    fields = ["asks", "asked_at", "leased_until"]
+    fields = ["asks", "leased_until"]
+    is_newest = order.asked_at is None or answer.asked_at >= order.asked_at
+    if is_newest:
+        order.asked_at = answer.asked_at
+        fields.append("asked_at")
     if answer.is_answer:
         order.answered_at = now
         fields.append("answered_at")
-    if answer.status:
+    if answer.status and is_newest:
         order.gateway_state = answer.status.state[:32]
         fields.append("gateway_state")
     order.save(update_fields=fields)
@@ -134,8 +140,11 @@ def _consequences(
         order.failure_code = ""
         if paid:
             order.paid_at, order.utr, order.payment_mode = paid.at, paid.utr[:64], paid.payment_mode[:32]
+        if status and not order.gateway_order_id:  # cancelled before PhonePe was known to have it
+            order.gateway_order_id = status.order_id[:64]
         return [
-            "completed_at", "completed_by", "fulfilment", "failure_code", "paid_at", "utr", "payment_mode"
+            "completed_at", "completed_by", "fulfilment", "failure_code",
+            "paid_at", "utr", "payment_mode", "gateway_order_id",
         ]  # fmt: skip
     if to == Status.INITIATED and status and not order.gateway_order_id:
         order.gateway_order_id = status.order_id[:64]

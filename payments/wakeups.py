@@ -49,7 +49,7 @@ class Listener(threading.Thread):
         while not self._stopping.is_set():
             try:
                 self._listen()
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("listening was interrupted", channel=self._channel, error=str(error).strip())
                 self._stopping.wait(RECONNECT_S)
 

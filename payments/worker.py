@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import cast
 
 import structlog
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 CONCURRENCY = 4
 POLL_S = 2.0  # the worker listens as well; this is for notices that were lost
-FINISH_WITHIN_S = 8.0
+FINISH_WITHIN_S = 7.0
 RESTART_S = 2.0
 
 
@@ -30,8 +31,13 @@ class Worker(threading.Thread):
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take no more jobs; those that run have some seconds to finish. Wait for it with `join`."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
+        """Take no more jobs; those that run have some seconds to finish. Wait for it with `join`.
+
+        From any thread or signal handler; safe to repeat.
+        """
+        if not self._loop.is_closed():
+            with suppress(RuntimeError):  # it closed this moment
+                self._loop.call_soon_threadsafe(self._stopping.set)
 
     def run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
@@ -50,6 +56,9 @@ class Worker(threading.Thread):
                 return
             except (ConnectorException, OperationalError, PoolTimeout) as error:
                 log.warning("jobs cannot be fetched; trying again", error=str(error).strip())
+                await asyncio.wait({stopped}, timeout=RESTART_S)
+            except Exception:
+                log.exception("the worker for jobs failed; starting it again")
                 await asyncio.wait({stopped}, timeout=RESTART_S)
 
     async def _run_jobs(self) -> None:

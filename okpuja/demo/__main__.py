@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 
 import django
@@ -21,6 +22,7 @@ def main(argv: list[str]) -> int:
     from okpuja.demo import show  # reads models, so Django comes first
 
     processes = Processes(places)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # our children must end with us
     try:
         show.prepare()
         processes.start()

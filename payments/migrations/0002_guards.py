@@ -75,14 +75,41 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE TRIGGER payments_refund_guard BEFORE INSERT OR UPDATE OF state, amount, order_id ON payments_refund
+CREATE TRIGGER payments_refund_guard BEFORE INSERT OR UPDATE OF state ON payments_refund
     FOR EACH ROW EXECUTE FUNCTION payments_refund_guard();
+
+-- A smaller sum or a vanished row would let the order be refunded twice.
+CREATE FUNCTION payments_refund_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.merchant_refund_id <> OLD.merchant_refund_id OR NEW.amount <> OLD.amount
+        OR NEW.order_id <> OLD.order_id THEN
+        RAISE EXCEPTION 'refund %: its id, amount and order never change', OLD.merchant_refund_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_refund_frozen';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER payments_refund_frozen BEFORE UPDATE OF merchant_refund_id, amount, order_id ON payments_refund
+    FOR EACH ROW EXECUTE FUNCTION payments_refund_frozen();
+
+CREATE FUNCTION payments_refund_kept() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'refunds are never deleted'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_refund_kept';
+END $$;
+
+CREATE TRIGGER payments_refund_kept BEFORE DELETE ON payments_refund
+    FOR EACH ROW EXECUTE FUNCTION payments_refund_kept();
 
 ALTER TABLE payments_order SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 """
 
 BACKWARD = """
 ALTER TABLE payments_order RESET (fillfactor, autovacuum_vacuum_scale_factor);
+DROP TRIGGER payments_refund_kept ON payments_refund;
+DROP FUNCTION payments_refund_kept;
+DROP TRIGGER payments_refund_frozen ON payments_refund;
+DROP FUNCTION payments_refund_frozen;
 DROP TRIGGER payments_refund_guard ON payments_refund;
 DROP FUNCTION payments_refund_guard;
 DROP TRIGGER payments_event_append_only ON payments_event;

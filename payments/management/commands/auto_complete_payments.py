@@ -64,7 +64,8 @@ class Command(BaseCommand):
             summary = checker.run(
                 interval_s=options["interval"], on_checked=self._print_order if self._json else None
             )
-            self._print_summary(summary)
+            if self._json:  # else stdout is the log, which has told it
+                self._print_summary(summary)
         elif options["dry_run"]:
             self._dry_run(options["limit"], options["order"])
         else:
@@ -89,7 +90,9 @@ class Command(BaseCommand):
                 if self._json:
                     self._print_order(checked)
 
-            summary = Sweep(limit=limit, on_checked=on_checked).run_once(only)
+            sweep = Sweep(limit=limit, on_checked=on_checked)
+            checker.stop_on_signals(sweep.stop)
+            summary = sweep.run_once(only)
         gateway.close()
         self._print_summary(summary)
         if summary.gateway_was_unusable:

@@ -1,0 +1,58 @@
+"""Fixtures of the engine's tests: logs to read, and no connection that outlives its thread's work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_lasting_connections() -> Iterator[None]:
+    """The test database cannot be dropped while threads of the verify pool keep connections to it."""
+    settings = connections.settings["default"]
+    lasting, settings["CONN_MAX_AGE"] = settings["CONN_MAX_AGE"], 0
+    yield
+    settings["CONN_MAX_AGE"] = lasting
+
+
+class Logs:
+    """What was logged: each line's sentence and facts."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        found = (record.msg for record in self._caplog.records)
+        return [line if isinstance(line, dict) else {"event": str(line)} for line in found]
+
+    @property
+    def text(self) -> str:
+        return repr(self.lines) + self._caplog.text
+
+    def count(self, sentence: str) -> int:
+        return sum(line["event"] == sentence for line in self.lines)
+
+
+@pytest.fixture
+def logs(caplog: pytest.LogCaptureFixture) -> Logs:
+    caplog.set_level(logging.INFO)
+    return Logs(caplog)
+
+
+@pytest.fixture
+def plug(settings: Any) -> Callable[..., None]:
+    """`plug("refuses", policy="hold")`: use a function of `tests.payments.shop` for fulfilment."""
+
+    def plug(name: str, *, policy: str = "refund") -> None:
+        settings.PAYMENTS = {
+            "FULFIL": f"tests.payments.shop.{name}",
+            "PAYABLE": "tests.payments.shop.find",
+            "UNFULFILLABLE": policy,
+        }
+
+    return plug

@@ -1,0 +1,64 @@
+"""Small fulfilment functions for `PAYMENTS["FULFIL"]`, each named after what it does."""
+
+from __future__ import annotations
+
+import time
+
+from payments.errors import NotFound, Unfulfillable
+from payments.models import Checker, PaymentOrder
+from payments.shop import PaidOrder, Payable
+from payments.states import Status
+
+WRITTEN = "written by the shop"
+
+
+def delivers(paid: PaidOrder) -> str:
+    return f"REF-{paid.merchant_order_id[-8:]}"
+
+
+def refuses(paid: PaidOrder) -> str:
+    _write(paid)
+    raise Unfulfillable("The slot is gone.")
+
+
+def raises(paid: PaidOrder) -> str:
+    _write(paid)
+    raise RuntimeError("a bug of the shop's")
+
+
+def breaks_a_statement(paid: PaidOrder) -> str:
+    """An error inside PostgreSQL, which spoils the transaction up to the next savepoint."""
+    Checker.objects.create(
+        name="x" * 500, started_at=paid.completed_at, seen_at=paid.completed_at, interval_s=1
+    )
+    raise AssertionError("unreachable")
+
+
+def answers_too_much(paid: PaidOrder) -> str:
+    return "R" * 65  # longer than the column for the shop's reference
+
+
+def delivers_and_writes(paid: PaidOrder) -> str:
+    _write(paid)
+    return delivers(paid)
+
+
+def takes_its_time(paid: PaidOrder) -> str:
+    time.sleep(0.3)
+    return delivers(paid)
+
+
+def find(reference: str, *, user: object) -> Payable:
+    """A shop that knows the references of all orders and of `open-…`."""
+    order = PaymentOrder.objects.filter(cart_id=reference).first()
+    if order is None and not reference.startswith("open-"):
+        raise NotFound("There is no such cart.")
+    paid = order is not None and order.status == Status.SUCCESS
+    return Payable(reference, 149900, status="BOOKED" if paid else "OPEN", snapshot={"what": "a puja"})
+
+
+def _write(paid: PaidOrder) -> None:
+    """Leave a trace in the database, to see whether it is undone."""
+    Checker.objects.create(
+        name=WRITTEN, started_at=paid.completed_at, seen_at=paid.completed_at, interval_s=1
+    )

@@ -1,0 +1,162 @@
+"""Each question of the auditor finds the break planted for it, and repairs what is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments import audit, completion
+from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.states import Attention, Source, Status
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers")
+
+
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """PostgreSQL without our triggers: how else should a break get in?"""
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        yield
+        cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def paid(**fields: Any) -> PaymentOrder:
+    values = {
+        "completed_at": timezone.now(),
+        "fulfilment": "BOOKED",
+        "next_check_at": None,
+        "gateway_state": "COMPLETED",
+    } | fields
+    order = make.order(Status.SUCCESS, **values)
+    PaymentEvent.objects.create(order=order, kind="moved", from_status="INITIATED", to_status="SUCCESS")
+    return order
+
+
+def opened(**fields: Any) -> PaymentOrder:
+    order = make.order(**fields)
+    PaymentEvent.objects.create(order=order, kind="moved", from_status="PENDING", to_status="INITIATED")
+    return order
+
+
+def refund(order: PaymentOrder, amount: int) -> Refund:
+    return Refund.objects.create(order=order, amount=amount, reason="r", requested_by="t", state="COMPLETED")
+
+
+def findings(*, repair: bool = False) -> list[tuple[str, str, str]]:
+    found = audit.audit(repair=repair, now=timezone.now())
+    return sorted((f.question, f.merchant_order_id, f.repaired) for f in found)
+
+
+def test_audit_of_healthy_orders_finds_nothing():
+    now = timezone.now()
+    opened(), paid(), paid(fulfilment="DUE", next_check_at=now)
+    opened(status=Status.PENDING)
+    refund(paid(fulfilment="UNFULFILLABLE"), 149900)
+    paid(fulfilment="UNFULFILLABLE", attention=Attention.UNFULFILLABLE)
+    completion.settle(opened().pk, make.answer("COMPLETED"), source=Source.CHECKER, now=now)
+    completion.settle(opened().pk, make.answer("COMPLETED", amount=1), source=Source.CHECKER, now=now)
+
+    assert findings() == []
+
+
+def test_audit_finds_paid_without_delivery_and_delivers():
+    order = paid(fulfilment="DUE", completed_at=timezone.now() - timedelta(minutes=11), next_check_at=None)
+
+    found = findings()
+    repaired = findings(repair=True)
+
+    order.refresh_from_db()
+    assert found == [("paid_without_delivery", order.merchant_order_id, "")]
+    assert repaired == [("paid_without_delivery", order.merchant_order_id, "fulfilled again: BOOKED")]
+    assert (order.fulfilment, findings()) == ("BOOKED", [])
+
+
+def test_audit_finds_undeliverable_without_refund_and_leaves_it_to_a_person():
+    order = paid(fulfilment="UNFULFILLABLE")
+
+    assert findings(repair=True) == [("undeliverable_without_refund", order.merchant_order_id, "")]
+    assert Refund.objects.count() == 0
+
+
+def test_audit_finds_two_deliveries_of_one_cart():
+    one = paid()
+    two = paid(cart_id=one.cart_id)
+
+    assert findings() == sorted(("two_deliveries_of_one_cart", o.merchant_order_id, "") for o in (one, two))
+
+
+def test_audit_finds_refunded_more_than_paid():
+    order = paid()
+    with unguarded():
+        refund(order, 149900), refund(order, 1)
+
+    assert findings() == [("refunded_more_than_paid", order.merchant_order_id, "")]
+
+
+def test_audit_finds_gateway_says_paid_and_asks_again():
+    order = opened(gateway_state="COMPLETED", next_check_at=timezone.now() + timedelta(hours=1))
+
+    repaired = findings(repair=True)
+
+    order.refresh_from_db()
+    assert repaired == [("gateway_says_paid", order.merchant_order_id, "will be asked about again now")]
+    assert order.next_check_at <= timezone.now()
+
+
+def test_audit_finds_paid_without_evidence():
+    order = paid(gateway_state="PENDING")
+
+    assert findings(repair=True) == [("paid_without_evidence", order.merchant_order_id, "")]
+
+
+@pytest.mark.parametrize("status", [Status.PENDING, Status.INITIATED])
+def test_audit_finds_open_and_unwatched_and_asks_again(status):
+    order = (
+        opened(next_check_at=None) if status == Status.INITIATED else make.order(status, next_check_at=None)
+    )
+
+    repaired = findings(repair=True)
+
+    assert repaired == [("open_and_unwatched", order.merchant_order_id, "will be asked about again now")]
+    assert PaymentOrder.objects.due(timezone.now()).get() == order
+
+
+def test_audit_finds_overdue():
+    order = opened(next_check_at=timezone.now() - timedelta(minutes=11))
+
+    assert findings() == [("overdue", order.merchant_order_id, "")]
+
+
+def test_audit_finds_moved_without_event():
+    order = make.order(Status.EXPIRED)
+
+    assert findings() == [("moved_without_event", order.merchant_order_id, "")]
+
+
+EXTRA = (audit.Question("every_order", "None may exist.", "SELECT merchant_order_id FROM payments_order"),)
+
+
+def test_audit_asks_the_shops_questions_as_well(settings):
+    settings.PAYMENTS = settings.PAYMENTS | {"AUDIT": "tests.payments.test_audit.EXTRA"}
+    order = opened()
+
+    assert findings(repair=True) == [("every_order", order.merchant_order_id, "")]
+
+
+def test_every_question_of_the_engine_has_a_test_here():
+    tested = " ".join(name for name in globals() if name.startswith("test_audit_finds_"))
+
+    assert [q.name for q in audit.QUESTIONS if q.name not in tested] == []

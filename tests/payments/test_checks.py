@@ -1,0 +1,228 @@
+"""What is said about wrong settings: by `check`, and by `payments_doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+
+import pytest
+from django.core.checks import run_checks
+from django.utils import timezone
+
+from payments import checks, doctor
+from payments.models import Checker, WebhookDelivery
+
+
+def said(*found: object) -> list[tuple[str, str]]:
+    return [(message.id, message.msg) for message in found]
+
+
+@pytest.mark.parametrize("name", ["PHONEPE_CLIENT_ID", "PHONEPE_CLIENT_SECRET", "PHONEPE_CLIENT_VERSION"])
+def test_check_without_a_credential_warns_and_refuses_deployment(settings, name):
+    setattr(settings, name, "")
+
+    plain = said(*checks.credentials_are_set(None))
+    deploy = said(*checks.credentials_are_set_for_deployment(None))
+
+    assert plain == [("payments.W001", f"{name} is not set: no payment can be made or checked.")]
+    assert deploy == [("payments.E001", f"{name} is not set.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identity"),
+    [
+        ("PHONEPE_WEBHOOK_USERNAME", "", "payments.W002"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "", "payments.W002"),
+        ("PHONEPE_WEBHOOK_USERNAME", "abcd", "payments.W003"),
+        ("PHONEPE_WEBHOOK_USERNAME", "with space", "payments.W003"),
+        ("PHONEPE_WEBHOOK_USERNAME", "नमस्ते", "payments.W003"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "onlyletters", "payments.W003"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "12345678", "payments.W003"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "a1" * 11, "payments.W003"),
+    ],
+)
+def test_check_of_webhook_credentials_that_phonepe_would_not_take_warns(settings, name, value, identity):
+    setattr(settings, name, value)
+
+    found = checks.webhook_credentials_are_set(None)
+
+    assert [message.id for message in found] == [identity]
+    assert name in found[0].msg
+    assert not value or value not in found[0].msg
+
+
+@pytest.mark.parametrize(
+    ("env", "pg", "oauth", "identities"),
+    [
+        ("sandbox", "", "", []),
+        ("production", "", "", []),
+        ("sandbox", "http://127.0.0.1:8900/apis/pg-sandbox", "", []),
+        ("production", "https://api-preprod.phonepe.com/apis/pg-sandbox", "", []),
+        ("production", "", "https://api-preprod.phonepe.com/apis/pg-sandbox", ["payments.E002"]),
+        (
+            "sandbox",
+            "https://api.phonepe.com/apis/pg",
+            "https://api-preprod.phonepe.com/x",
+            ["payments.E002"],
+        ),
+        ("sandbox", "", "http://127.0.0.1:8900", ["payments.E002"]),
+        ("sandbox", "ftp://example.org", "", ["payments.E006"]),
+        ("sandbox", "http://", "", ["payments.E006"]),
+    ],
+)
+def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env, pg, oauth, identities):
+    settings.PHONEPE_ENV, settings.PHONEPE_BASE_URL, settings.PHONEPE_OAUTH_URL = env, pg, oauth
+
+    found = checks.hosts_are_of_one_environment(None)
+
+    assert [message.id for message in found] == identities
+
+
+@pytest.mark.parametrize(
+    ("plugs", "identities"),
+    [
+        ({}, ["payments.E003"]),
+        ({"FULFIL": "tests.payments.shop.delivers"}, []),
+        ({"FULFIL": "tests.payments.shop.nothing"}, ["payments.E004"]),
+        ({"FULFIL": "nothing"}, ["payments.E004"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "PAYABLE": "no.such.module"}, ["payments.E004"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "AUDIT": "no.such.module"}, ["payments.E004"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "keep"}, ["payments.E005"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
+    ],
+)
+def test_check_of_plugs_finds_what_cannot_be_imported(settings, plugs, identities):
+    settings.PAYMENTS = plugs
+
+    assert [message.id for message in checks.plugs_can_be_imported(None)] == identities
+
+
+def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours():
+    found = run_checks(include_deployment_checks=True)
+
+    assert [message for message in found if message.id.startswith("payments.")] == []
+
+
+# -- payments_doctor ----------------------------------------------------------------------
+
+
+class Web(BaseHTTPRequestHandler):
+    """Stands for the web service or PhonePe: answers everything with `status` and `date`."""
+
+    status, date = 200, ""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_HEAD()
+
+    def do_HEAD(self) -> None:
+        self.send_response_only(self.status)
+        if self.date:
+            self.send_header("Date", self.date)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web() -> Iterator[str]:
+    Web.status, Web.date = 200, ""
+    server = HTTPServer(("127.0.0.1", 0), Web)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doctor_of_a_sound_installation_has_no_advice(sandbox, settings, web):
+    settings.PUBLIC_URL = web
+    now = timezone.now()
+    Checker.objects.create(name="host:1", started_at=now, seen_at=now, interval_s=60)
+
+    found = {diagnosis.subject: diagnosis for diagnosis in doctor.examine()}
+
+    assert [subject for subject, diagnosis in found.items() if not diagnosis.is_well] == []
+    assert list(found) == [
+        "settings", "hosts", "database", "migrations", "credentials", "clock", "webhook", "checker", "time zone",
+    ]  # fmt: skip
+    assert found["checker"].sentence == "1 alive: host:1."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doctor_of_a_broken_installation_advises_on_each_thing(settings):
+    settings.PHONEPE_CLIENT_ID = ""
+    settings.PHONEPE_OAUTH_URL = "https://api.phonepe.com/apis/identity-manager"
+    settings.PUBLIC_URL = "http://127.0.0.1:1"
+
+    ill = {diagnosis.subject: diagnosis for diagnosis in doctor.examine() if not diagnosis.is_well}
+
+    assert set(ill) == {"settings", "hosts", "credentials", "clock", "webhook", "checker"}
+    assert ill["settings"].sentence == "PHONEPE_CLIENT_ID not set."
+    assert ill["credentials"].sentence == "PhonePe gave no token: PHONEPE_CLIENT_ID is not set."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doctor_when_phonepe_refuses_the_credentials_says_so_without_the_secret(sandbox, settings):
+    settings.PHONEPE_CLIENT_SECRET = ""
+    settings.PHONEPE_CLIENT_ID = "WRONG_CLIENT"
+
+    found = doctor._credentials()
+
+    assert not found.is_well
+
+
+@pytest.mark.parametrize("status", [401, 404, 500, 503])
+def test_doctor_when_the_webhook_is_refused_says_which_answer_came(settings, web, status):
+    settings.PUBLIC_URL, Web.status = web, status
+
+    found = doctor._webhook()
+
+    assert (found.is_well, f"answered {status}" in found.sentence) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("date", "is_well"),
+    [
+        ("", True),
+        ("Tue, 24 Nov 2020 06:00:00 GMT", False),
+        ("Tue, 24 Nov 2020 06:00:00 -0000", False),
+        ("yesterday", True),
+    ],
+)
+def test_doctor_compares_the_clock_with_whatever_date_comes(settings, web, date, is_well):
+    settings.PHONEPE_BASE_URL, Web.date = web, date
+
+    assert doctor._clock().is_well is is_well
+
+
+def test_doctor_with_an_address_that_is_none_says_so(settings):
+    settings.PHONEPE_BASE_URL = "ftp://example.org"
+
+    found = [doctor._hosts(), doctor._clock()]
+
+    assert [diagnosis.is_well for diagnosis in found] == [False, False]
+
+
+@pytest.mark.django_db
+def test_doctor_sees_no_checker_that_has_not_been_seen_lately():
+    now = timezone.now()
+    Checker.objects.create(name="host:1", started_at=now, seen_at=now - timedelta(seconds=121), interval_s=60)
+
+    assert not doctor._checker().is_well
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doctors_webhook_is_recorded_and_ignored(live_server, settings):
+    settings.PUBLIC_URL = live_server.url
+
+    found = doctor._webhook()
+
+    assert found.is_well
+    assert WebhookDelivery.objects.values_list("event", "state").get() == ("okpuja.doctor", "ignored")

@@ -1,0 +1,158 @@
+"""The return page, health and metrics."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from payments import checkers
+from payments.models import Checker, PaymentOrder
+from payments.states import Status
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers")
+
+
+def come_back(order: PaymentOrder, **how: Any) -> Any:
+    return Client().get(f"/api/payments/return/{order.merchant_order_id}/", **how)
+
+
+def settled(status: Status, **fields: Any) -> PaymentOrder:
+    """An order that was asked about just now, so that nobody asks again."""
+    paid = {"completed_at": timezone.now(), "fulfilment": "DUE"} if status == Status.SUCCESS else {}
+    return make.order(status, **(paid | {"asked_at": timezone.now()} | fields))
+
+
+@pytest.mark.parametrize("frontend", ["", "https://front.example"])
+def test_return_of_a_customer_who_paid_books_and_leads_to_the_booking(sandbox, settings, frontend):
+    settings.FRONTEND_URL = frontend
+    order = make.order(gateway_order_id="")
+    sandbox.register(
+        {"merchantOrderId": order.merchant_order_id, "amount": order.amount, "state": "COMPLETED"}
+    )
+
+    response = come_back(order)
+
+    order.refresh_from_db()
+    assert (order.status, order.completed_by) == ("SUCCESS", "return")
+    assert (response.status_code, response["Location"]) == (
+        302,
+        f"{frontend}/booking-success/{order.fulfilment_reference}",
+    )
+    assert "no-store" in response["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "page"),
+    [
+        (Status.PENDING, {}, "payment-pending"),
+        (Status.INITIATED, {}, "payment-pending"),
+        (Status.SUCCESS, {"fulfilment": "DUE"}, "payment-pending"),
+        (Status.SUCCESS, {"fulfilment": "UNFULFILLABLE"}, "payment-failed"),
+        (Status.FAILED, {}, "payment-failed"),
+        (Status.EXPIRED, {}, "payment-failed"),
+        (Status.CANCELLED, {}, "payment-failed"),
+    ],
+)
+def test_return_leads_to_the_page_that_tells_the_truth(status, fields, page):
+    order = settled(status, **fields)
+
+    response = come_back(order)
+
+    assert (response.status_code, response["Location"]) == (302, f"/{page}/{order.cart_id}")
+
+
+def test_return_is_open_to_anybody_and_leads_nowhere_else():
+    order = settled(Status.FAILED)
+
+    response = come_back(
+        order,
+        data={"next": "https://evil.example", "url": "//evil.example"},
+        headers={"Host": "evil.example"},
+    )
+
+    assert response["Location"] == f"/payment-failed/{order.cart_id}"
+
+
+@pytest.mark.parametrize("unknown", ["OKP-nobody", "%00", "a%0Ab", "x" * 500])
+def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
+    response = Client().get(f"/api/payments/return/{unknown}/")
+
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+def test_return_twice_at_once_asks_once(sandbox):
+    order = make.order(gateway_order_id="")
+    sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": order.amount})
+
+    pages = [come_back(order)["Location"] for _ in range(3)]
+
+    assert pages == [f"/payment-pending/{order.cart_id}"] * 3
+    assert sandbox.calls(order.merchant_order_id)["status"] == 1
+
+
+# -- health -------------------------------------------------------------------------------
+
+
+def test_healthz_answers_without_a_checker():
+    assert Client().get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(("seen_s", "status"), [(0, 200), (119, 200), (121, 503), (None, 503)])
+def test_readyz_wants_a_checker_seen_in_its_last_two_intervals(seen_s, status):
+    now = timezone.now()
+    if seen_s is not None:
+        seen_at = now - timedelta(seconds=seen_s)
+        Checker.objects.create(name="host:1", started_at=now, seen_at=seen_at, interval_s=60)
+
+    response = Client().get("/readyz")
+
+    assert response.status_code == status
+    assert response.json()["checker"] is (status == 200)
+
+
+def test_beat_keeps_one_row_per_process_and_sign_off_removes_it():
+    for _ in range(3):
+        checkers.beat(interval_s=60, now=timezone.now())
+    alive = len(checkers.alive(timezone.now()))
+
+    checkers.sign_off()
+
+    assert (alive, Checker.objects.count()) == (1, 0)
+
+
+def test_metrics_tell_what_is_in_the_database():
+    make.order(next_check_at=timezone.now() - timedelta(seconds=90))
+    make.order(Status.EXPIRED, next_check_at=None, attention="still_pending")
+    make.order(
+        Status.SUCCESS,
+        completed_at=timezone.now(),
+        completed_by="webhook",
+        fulfilment="DUE",
+        next_check_at=None,
+    )
+
+    text = Client().get("/metrics").content.decode()
+
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert found['payments_orders{status="INITIATED"}'] == "1.0"
+    assert found['payments_orders{status="CANCELLED"}'] == "0.0"
+    assert found['payments_completions{source="webhook"}'] == "1.0"
+    assert found['payments_attention{why="still_pending"}'] == "1.0"
+    assert (found["payments_due"], found["payments_checkers"]) == ("1.0", "0.0")
+    assert 90 <= float(found["payments_overdue_seconds"]) < 100
+
+
+def test_metrics_on_an_empty_database_answer():
+    text = Client().get("/metrics").content.decode()
+
+    assert "payments_due 0.0" in text

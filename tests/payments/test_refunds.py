@@ -1,0 +1,331 @@
+"""Giving money back: recorded first, sent once, asked about when in doubt, never more than was paid."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from payments import inbox, refunds
+from payments.errors import NotFound, NotRefundable
+from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.states import Status
+from tests import make
+from tests.at_once import at_once
+from tests.sandbox import Sandbox, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def paid_order(sandbox: Sandbox | None = None, **fields: Any) -> PaymentOrder:
+    values = {"completed_at": timezone.now(), "fulfilment": "BOOKED", "next_check_at": None} | fields
+    order = make.order(Status.SUCCESS, **values)
+    if sandbox:
+        registered = {
+            "merchantOrderId": order.merchant_order_id,
+            "amount": order.amount,
+            "state": "COMPLETED",
+        }
+        sandbox.register(registered)
+    return order
+
+
+def request(order: PaymentOrder, amount: int | None = None) -> Refund:
+    return refunds.request(
+        order.merchant_order_id,
+        amount_paise=amount,
+        reason="The priest is ill.",
+        requested_by="staff",
+        now=timezone.now(),
+    )
+
+
+def pursue(refund: Refund, *, attempt: int = 0) -> Refund:
+    refunds.pursue(refund.pk, attempt=attempt)
+    return Refund.objects.get(pk=refund.pk)
+
+
+def jobs() -> list[tuple[dict[str, Any], float]]:
+    """The deferred looks: their arguments, and in how many seconds (about) they are due."""
+    found = ProcrastinateJob.objects.filter(task_name=refunds.PURSUE).order_by("id")
+    now = timezone.now()
+    return [
+        (job.args, round((job.scheduled_at - now).total_seconds()) if job.scheduled_at else 0)
+        for job in found
+    ]
+
+
+def at_phonepe(sandbox: Sandbox, order: PaymentOrder) -> list[tuple[str, int]]:
+    found = sandbox.order(order.merchant_order_id)["refunds"]
+    return [(refund["merchantRefundId"], refund["amount"]) for refund in found]
+
+
+def calls(sandbox: Sandbox) -> tuple[int, int]:
+    made = sandbox.calls()
+    return made.get("refund", 0), made.get("refund_status", 0)
+
+
+# -- asking for one -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("asked", "amount"), [(None, 149900), (100, 100), (149900, 149900)])
+def test_request_records_the_refund_its_event_and_its_job(asked, amount):
+    order = paid_order()
+
+    made = request(order, asked)
+
+    assert (made.amount, made.state, made.sent_at) == (amount, "DUE", None)
+    assert jobs() == [({"refund_id": made.pk, "attempt": 0}, 0)]
+    assert order.events.get(kind=PaymentEvent.Kind.REFUND).detail["requested_by"] == "staff"
+
+
+@pytest.mark.parametrize("amount", [0, -1, 149901, 10**18])
+def test_request_of_an_impossible_sum_is_refused(amount):
+    order = paid_order()
+
+    with pytest.raises(NotRefundable):
+        request(order, amount)
+
+    assert (Refund.objects.count(), jobs()) == (0, [])
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s != Status.SUCCESS])
+def test_request_for_an_unpaid_order_is_refused(status):
+    order = make.order(status)
+
+    with pytest.raises(NotRefundable):
+        request(order)
+
+    assert (Refund.objects.count(), jobs()) == (0, [])
+
+
+@pytest.mark.parametrize("unknown", ["OKP-nobody", "a\0b"])
+def test_request_for_no_order_is_not_found(unknown):
+    with pytest.raises(NotFound):
+        refunds.request(unknown, amount_paise=None, reason="x", requested_by="x", now=timezone.now())
+
+
+def test_request_while_another_is_under_way_is_refused():
+    order = paid_order()
+    request(order, 100)
+
+    with pytest.raises(NotRefundable):
+        request(order, 100)
+
+    assert Refund.objects.count() == 1
+
+
+def test_request_by_two_at_once_makes_one():
+    for _ in range(20):
+        order = paid_order()
+
+        results = at_once(lambda o=order: request(o), lambda o=order: request(o))
+
+        assert sorted(type(result).__name__ for result in results) == ["NotRefundable", "Refund"]
+        assert order.refunds.count() == 1
+
+
+def test_request_after_partial_refunds_gives_what_is_left():
+    order = paid_order()
+    for amount in (100000, 40000):
+        Refund.objects.filter(pk=request(order, amount).pk).update(state="COMPLETED")
+
+    with pytest.raises(NotRefundable):
+        request(order, 9901)
+    last = request(order)
+
+    assert (last.amount, refunds.left_to_refund(order)) == (9900, 0)
+
+
+# -- bringing it to its end ---------------------------------------------------------------
+
+
+def test_pursue_sends_the_refund_once_and_follows_it_to_its_end(sandbox):
+    sandbox.settings(refund_confirm_after=0.3, refund_complete_after=0.3)
+    order = paid_order(sandbox)
+    made = request(order, 50000)
+
+    states = [pursue(made).state]
+    wait_until(lambda: states.append(pursue(made, attempt=1).state) or states[-1] == "COMPLETED")
+
+    assert list(dict.fromkeys(states)) == ["PENDING", "CONFIRMED", "COMPLETED"]
+    made.refresh_from_db()
+    assert (made.completed_at is not None, made.gateway_refund_id[:3]) == (True, "OMR")
+    assert at_phonepe(sandbox, order) == [(made.merchant_refund_id, 50000)]
+    assert calls(sandbox)[0] == 1
+
+
+def test_pursue_comes_back_later_and_later_with_one_place_in_the_queue(sandbox):
+    order = paid_order(sandbox)
+    made = request(order)
+    ProcrastinateJob.objects.all()
+
+    pursue(made)
+    pursue(made)
+
+    assert jobs() == [
+        ({"refund_id": made.pk, "attempt": 0}, 0),
+        ({"refund_id": made.pk, "attempt": 1}, 2),
+    ]
+
+
+def test_pursue_a_final_refund_asks_nobody(sandbox):
+    made = request(paid_order(sandbox))
+    Refund.objects.filter(pk=made.pk).update(state="COMPLETED")
+
+    pursue(made)
+
+    assert calls(sandbox) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", ["stored_then_error", "truncated_json"])
+def test_pursue_after_a_lost_answer_asks_and_does_not_repeat(sandbox, fault):
+    order = paid_order(sandbox)
+    made = request(order)
+    sandbox.fault("refund", fault, count=1)
+
+    unsure, known = pursue(made), pursue(made, attempt=1)
+
+    assert (unsure.state, unsure.sent_at is not None, known.state) == ("DUE", True, "PENDING")
+    assert at_phonepe(sandbox, order) == [(made.merchant_refund_id, 149900)]
+    assert calls(sandbox) == (1, 1)
+
+
+def test_pursue_after_a_call_that_never_arrived_repeats_with_the_same_id(sandbox):
+    order = paid_order(sandbox)
+    made = request(order)
+    sandbox.fault("refund", "server_error", count=1)
+
+    unsure, known = pursue(made), pursue(made, attempt=1)
+
+    assert (unsure.state, known.state) == ("DUE", "PENDING")
+    assert at_phonepe(sandbox, order) == [(made.merchant_refund_id, 149900)]
+    assert calls(sandbox) == (2, 1)
+
+
+def test_pursue_after_a_crash_between_mark_and_call_asks_first(sandbox):
+    order = paid_order(sandbox)
+    made = request(order)
+    Refund.objects.filter(pk=made.pk).update(sent_at=timezone.now())
+
+    known = pursue(made)
+
+    assert (known.state, calls(sandbox)) == ("PENDING", (1, 1))
+
+
+def test_pursue_by_two_at_once_makes_one_refund_that_does_not_count_as_failed(sandbox):
+    for _ in range(20):
+        order = paid_order(sandbox)
+        made = request(order)
+
+        at_once(
+            lambda m=made: refunds.pursue(m.pk, attempt=0), lambda m=made: refunds.pursue(m.pk, attempt=0)
+        )
+
+        assert at_phonepe(sandbox, order) == [(made.merchant_refund_id, 149900)]
+        assert Refund.objects.get(pk=made.pk).state in ("DUE", "PENDING")  # DUE: the next look will know
+
+
+def test_refund_read_before_another_sent_it_is_asked_about_and_not_sent_again(sandbox):
+    order = paid_order(sandbox)
+    one, two = (Refund.objects.get(pk=pk) for pk in [request(order).pk] * 2)
+
+    refunds._send_or_ask(one)
+    known = refunds._send_or_ask(two)
+
+    assert (known.state, calls(sandbox)) == ("PENDING", (1, 1))
+
+
+def test_pursue_a_refused_refund_fails_and_calls_a_person(sandbox):
+    order = paid_order()
+    sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": 100, "state": "COMPLETED"})
+    made = request(order)
+
+    failed = pursue(made)
+
+    order.refresh_from_db()
+    assert (failed.state, failed.error_code, order.attention) == ("FAILED", "BAD_REQUEST", "refund_failed")
+    assert len(jobs()) == 1  # the first; no further look
+    assert refunds.left_to_refund(order) == 149900
+
+
+def test_pursue_a_refund_that_fails_at_phonepe_calls_a_person_and_a_new_one_may_start(sandbox):
+    sandbox.settings(refund_outcome="FAILED", refund_confirm_after=0, refund_complete_after=0)
+    order = paid_order(sandbox)
+    made = request(order)
+    pursue(made)
+
+    failed = pursue(made)
+    second = request(order)
+
+    order.refresh_from_db()
+    assert (failed.state, failed.error_code, order.attention) == ("FAILED", "BF_034", "refund_failed")
+    assert second.merchant_refund_id != made.merchant_refund_id
+
+
+def test_pursue_when_phonepe_does_not_know_a_refund_it_had_taken_in_keeps_asking(sandbox):
+    made = request(paid_order(sandbox))
+    Refund.objects.filter(pk=made.pk).update(state="PENDING", sent_at=timezone.now())
+
+    kept = pursue(made)
+
+    assert (kept.state, calls(sandbox)) == ("PENDING", (0, 1))
+    assert kept.order.attention == ""
+
+
+def test_pursue_when_a_repeat_is_refused_and_nothing_is_known_yet_waits_before_it_gives_up(sandbox):
+    order = paid_order()
+    sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": 100, "state": "COMPLETED"})
+    made = request(order)
+    Refund.objects.filter(pk=made.pk).update(sent_at=timezone.now())
+
+    waiting = pursue(made)
+    Refund.objects.filter(pk=made.pk).update(sent_at=timezone.now() - timedelta(minutes=11))
+    failed = pursue(made)
+
+    assert (waiting.state, failed.state) == ("DUE", "FAILED")
+
+
+def test_pursue_when_the_question_itself_is_refused_is_no_failure(sandbox):
+    sandbox.settings(refund_confirm_after=600)
+    made = request(paid_order(sandbox))
+    pursue(made)
+    sandbox.fault("refund_status", "rate_limited", count=1)
+    sandbox.fault("refund_status", "html_200", count=1)
+
+    kept = [pursue(made).state, pursue(made).state]
+
+    assert kept == ["PENDING", "PENDING"]
+
+
+def test_pursue_without_credentials_changes_nothing_and_comes_back(sandbox, settings):
+    made = request(paid_order(sandbox))
+    settings.PHONEPE_CLIENT_ID = ""
+
+    kept = pursue(made)
+
+    assert (kept.state, len(jobs())) == ("DUE", 2)
+
+
+def test_refund_webhooks_wrapped_and_flat_hurry_the_refund(sandbox):
+    made = request(paid_order(sandbox))
+    pursue(made)
+    made.refresh_from_db()
+    ProcrastinateJob.objects.all()
+    own, theirs = made.merchant_refund_id, made.gateway_refund_id
+    bodies = [
+        f'{{"event":"pg.refund.completed","payload":{{"merchantRefundId":"{own}","state":"COMPLETED"}}}}',
+        f'{{"merchantRefundId":"{own}","refundId":"{theirs}","state":"COMPLETED"}}',
+        f'{{"event":"pg.refund.failed","payload":{{"refundId":"{theirs}","state":"FAILED"}}}}',
+        '{"event":"pg.refund.failed","payload":{"refundId":"OMR-of-another"}}',
+        '{"event":"pg.refund.failed","payload":{"merchantRefundId":"OKR-of-another"}}',
+    ]
+
+    states = [inbox.receive(body.encode(), now=timezone.now()).state for body in bodies]
+
+    assert states == ["nudged", "nudged", "nudged", "ignored", "ignored"]
+    assert len([args for args, due_in_s in jobs() if args["attempt"] == 0 and due_in_s == 0]) == 1 + 3
+    assert Refund.objects.get().state == "PENDING"  # the webhook's word changed nothing

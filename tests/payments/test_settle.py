@@ -1,0 +1,578 @@
+"""`completion.settle`: one answer, one order, and nothing half done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from bookings.models import Booking
+from payments import completion, transitions
+from payments.answers import Answer
+from payments.errors import IllegalMove
+from payments.models import Checker, PaymentEvent, PaymentOrder, Refund
+from payments.states import Attention, Fulfilment, Source, Status
+from phonepe_pg import Malformed, Misconfigured, RateLimited, Rejected, Unavailable, UnknownOrder
+from tests import make
+from tests.at_once import at_once
+
+pytestmark = pytest.mark.django_db
+
+Kind = PaymentEvent.Kind
+
+
+def settle(order: PaymentOrder, answer: Answer, **how: Any) -> PaymentOrder:
+    values = {"source": Source.CHECKER, "now": timezone.now()} | how
+    completion.settle(order.pk, answer, **values)
+    return PaymentOrder.objects.get(pk=order.pk)
+
+
+def kinds(order: PaymentOrder) -> list[str]:
+    return list(order.events.order_by("pk").values_list("kind", flat=True))
+
+
+def moves(order: PaymentOrder) -> list[tuple[str, str]]:
+    moved = order.events.filter(kind=Kind.MOVED).order_by("pk")
+    return list(moved.values_list("from_status", "to_status"))
+
+
+def unknown_order(**how: Any) -> Answer:
+    return make.trouble(UnknownOrder("none", code="INVALID_MERCHANT_ORDER_ID", http_status=400), **how)
+
+
+def refund_jobs() -> list[dict[str, Any]]:
+    return list(
+        ProcrastinateJob.objects.filter(task_name="payments.pursue_refund").values_list("args", flat=True)
+    )
+
+
+# -- paid ---------------------------------------------------------------------------------
+
+
+def test_settle_when_completed_records_the_money_and_books_once(plug):
+    plug("delivers")
+    order = make.order()
+    now = timezone.now()
+
+    settled = settle(order, make.answer("COMPLETED", at=now), source=Source.WEBHOOK, now=now)
+
+    assert (settled.status, settled.completed_at, settled.completed_by) == (Status.SUCCESS, now, "webhook")
+    assert (settled.fulfilment, settled.fulfilment_reference) == (
+        Fulfilment.BOOKED,
+        f"REF-{order.merchant_order_id[-8:]}",
+    )
+    assert (settled.utr, settled.payment_mode, settled.paid_at) == ("123456789012", "UPI_QR", now)
+    assert (settled.next_check_at, settled.leased_until, settled.attention) == (None, None, "")
+    assert (settled.asks, settled.answered_at, settled.gateway_state) == (1, now, "COMPLETED")
+    assert kinds(settled) == [Kind.CREATED, Kind.ANSWERED, Kind.MOVED, Kind.FULFILLED]
+
+
+def test_settle_the_same_answer_again_changes_nothing_but_the_trail(plug):
+    plug("delivers")
+    order = make.order()
+    answer = make.answer("COMPLETED")
+    first = settle(order, answer)
+
+    second = settle(order, answer)
+
+    changing = {"asks", "answered_at"}
+    before, after = (
+        {name: value for name, value in vars(one).items() if name not in changing | {"_state"}}
+        for one in (first, second)
+    )
+    assert after == before
+    assert kinds(second) == [*kinds(first)[:4], Kind.ANSWERED]
+
+
+def test_settle_with_the_shops_own_fulfilment_makes_one_booking(settings):
+    order = make.order()
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    booking = Booking.objects.get()
+    assert (booking.merchant_order_id, booking.cart_id) == (order.merchant_order_id, order.cart_id)
+    assert settled.fulfilment_reference == booking.booking_id
+
+
+@pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
+def test_settle_when_money_comes_late_books_all_the_same(plug, status):
+    plug("delivers")
+    order = make.order(status, failure_code="ORDER_EXPIRED")
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.fulfilment, settled.failure_code) == ("SUCCESS", "BOOKED", "")
+    assert moves(settled) == [(status, Status.SUCCESS)]
+
+
+def test_settle_pending_order_that_phonepe_knows_adopts_it():
+    order = make.order(Status.PENDING, gateway_order_id="", pay_page_url="")
+
+    settled = settle(order, make.answer("PENDING", gateway_order_id="OMO9"))
+
+    assert (settled.status, settled.gateway_order_id, settled.pay_page_url) == ("INITIATED", "OMO9", "")
+    assert settled.next_check_at > timezone.now()
+
+
+def test_settle_pending_order_that_is_paid_already_goes_all_the_way(plug):
+    plug("delivers")
+    order = make.order(Status.PENDING, gateway_order_id="", pay_page_url="")
+
+    settled = settle(order, make.answer("COMPLETED", gateway_order_id="OMO9"))
+
+    assert moves(settled) == [("PENDING", "INITIATED"), ("INITIATED", "SUCCESS")]
+    assert (settled.gateway_order_id, settled.fulfilment) == ("OMO9", "BOOKED")
+
+
+def test_settle_cancelled_order_without_a_gateway_id_keeps_the_id_that_comes_with_the_money(plug):
+    plug("delivers")
+    order = make.order(Status.CANCELLED, gateway_order_id="")
+
+    settled = settle(order, make.answer("COMPLETED", gateway_order_id="OMO9"))
+
+    assert (settled.status, settled.gateway_order_id) == ("SUCCESS", "OMO9")
+
+
+# -- money that must not book -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [Status.INITIATED, Status.EXPIRED, Status.FAILED, Status.CANCELLED])
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        ({"amount": 149901}, Attention.AMOUNT_MISMATCH),
+        ({"amount": 1}, Attention.AMOUNT_MISMATCH),
+        ({"amount": None}, Attention.AMOUNT_MISMATCH),
+        ({"gateway_order_id": "OMO-other"}, Attention.ORDER_ID_MISMATCH),
+        ({"gateway_order_id": ""}, Attention.ORDER_ID_MISMATCH),
+    ],
+)
+def test_settle_completed_with_another_amount_or_id_books_nothing_and_calls_a_person(
+    logs, status, answer, why
+):
+    order = make.order(status)
+
+    for _ in range(2):
+        settled = settle(order, make.answer("COMPLETED", **answer))
+
+    assert (settled.status, settled.completed_at, settled.fulfilment) == (status, None, "")
+    assert (settled.attention, settled.attention_at is not None) == (why, True)
+    assert Booking.objects.count() == 0
+    assert kinds(settled).count(Kind.ATTENTION) == 1
+    assert logs.count("payment needs attention") == 1
+
+
+def test_settle_mismatch_is_asked_about_hourly_until_the_watch_ends():
+    order = make.order()
+    now = timezone.now()
+
+    watched = settle(order, make.answer("COMPLETED", amount=1), now=now)
+    ended = settle(order, make.answer("COMPLETED", amount=1), now=order.expires_at + timedelta(hours=72))
+
+    assert watched.next_check_at == now + timedelta(hours=1)
+    assert ended.next_check_at is None
+
+
+# -- not paid -----------------------------------------------------------------------------
+
+
+def test_settle_when_failed_says_why_and_looks_once_more_then_never():
+    order = make.order()
+    now = timezone.now()
+
+    failed = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now)
+    again = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"))
+
+    assert (failed.status, failed.failure_code) == ("FAILED", "TXN_AUTO_FAILED")
+    assert failed.next_check_at == now + timedelta(minutes=5)
+    assert (again.status, again.next_check_at, again.attention) == ("FAILED", None, "")
+
+
+def test_settle_failed_order_whose_second_look_got_no_answer_is_looked_at_again():
+    order = make.order(Status.FAILED)
+    now = timezone.now()
+
+    settled = settle(order, make.trouble(Unavailable("down")), now=now)
+
+    assert (settled.status, settled.next_check_at) == ("FAILED", now + timedelta(minutes=5))
+
+
+def test_settle_failed_order_that_phonepe_calls_pending_again_stays_watched():
+    order = make.order(Status.FAILED)
+
+    settled = settle(order, make.answer("PENDING"))
+
+    assert (settled.status, settled.attention) == ("FAILED", "")
+    assert timezone.now() < settled.next_check_at < timezone.now() + timedelta(minutes=2)
+
+
+def test_settle_failed_by_expiry_after_our_deadline_is_expired_and_stays_watched():
+    order = make.order(age_s=905)
+
+    settled = settle(order, make.answer("FAILED", code="ORDER_EXPIRED"))
+
+    assert (settled.status, settled.failure_code) == ("EXPIRED", "ORDER_EXPIRED")
+    assert settled.next_check_at > timezone.now()
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(1015, Status.INITIATED), (1025, Status.EXPIRED)])
+def test_settle_still_pending_expires_after_deadline_and_grace(age_s, status):
+    order = make.order(age_s=age_s)
+
+    settled = settle(order, make.answer("PENDING"))
+
+    assert settled.status == status
+    assert settled.next_check_at > timezone.now()
+
+
+@pytest.mark.parametrize("word", ["ON_HOLD", "EXPIRED", "CREATED", "completed", "FAILED "])
+def test_settle_state_never_heard_of_is_not_terminal(word):
+    order = make.order()
+
+    settled = settle(order, make.answer(word))
+
+    assert (settled.status, settled.gateway_state, settled.attention) == ("INITIATED", word, "")
+    assert settled.next_check_at > timezone.now()
+
+
+@pytest.mark.parametrize("word", ["PENDING", "ON_HOLD"])
+def test_settle_not_terminal_at_the_end_of_the_watch_calls_a_person_and_stops(word):
+    order = make.order(Status.EXPIRED, age_s=900 + 72 * 3600)
+
+    settled = settle(order, make.answer(word))
+
+    assert (settled.next_check_at, settled.attention) == (None, Attention.STILL_PENDING)
+
+
+def test_settle_money_after_the_end_of_the_watch_clears_the_call_for_a_person(plug):
+    plug("delivers")
+    order = make.order(Status.EXPIRED, attention=Attention.STILL_PENDING, attention_at=timezone.now())
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.attention) == ("SUCCESS", "")
+
+
+def test_settle_unknown_order_just_created_waits():
+    order = make.order(Status.PENDING, age_s=60, gateway_order_id="")
+
+    settled = settle(order, unknown_order())
+
+    assert settled.status == Status.PENDING
+    assert timezone.now() < settled.next_check_at < timezone.now() + timedelta(seconds=10)
+
+
+def test_settle_unknown_order_well_after_creation_is_cancelled_and_watched_to_its_expiry():
+    order = make.order(Status.PENDING, age_s=130, gateway_order_id="")
+
+    cancelled = settle(order, unknown_order())
+    over = settle(order, unknown_order(), now=order.expires_at + timedelta(seconds=130))
+
+    assert (cancelled.status, cancelled.next_check_at > timezone.now()) == ("CANCELLED", True)
+    assert (over.status, over.next_check_at, over.attention) == ("CANCELLED", None, "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unavailable("down", http_status=503),
+        Malformed("nonsense", http_status=200, body="<html>"),
+        RateLimited("slow", http_status=429),
+        Rejected("no", http_status=400, code="BAD"),
+        Misconfigured("keys", http_status=401),
+    ],
+)
+def test_settle_without_an_answer_records_it_and_asks_again_by_schedule(error):
+    order = make.order()
+
+    settled = settle(order, make.trouble(error))
+
+    event = settled.events.get(kind=Kind.ANSWERED)
+    assert (settled.status, settled.answered_at, settled.asks) == ("INITIATED", None, 1)
+    assert timezone.now() < settled.next_check_at < timezone.now() + timedelta(seconds=12)
+    assert (event.detail["state"], event.detail["http_status"]) == (type(error).__name__, error.http_status)
+
+
+def test_settle_without_an_answer_at_the_end_of_the_watch_goes_on_asking():
+    order = make.order(age_s=900 + 72 * 3600 + 60)
+    now = timezone.now()
+
+    settled = settle(order, make.trouble(Unavailable("down")), now=now)
+
+    assert (settled.status, settled.attention) == ("INITIATED", "")
+    assert settled.next_check_at == now + timedelta(hours=1)
+
+
+def test_settle_answer_with_bytes_that_no_json_column_takes_is_recorded_all_the_same():
+    order = make.order()
+
+    settled = settle(order, make.trouble(Unavailable("down\0", http_status=502, body="\0\x01binary")))
+
+    assert settled.events.get(kind=Kind.ANSWERED).detail["body"] == "\x01binary"
+
+
+def test_settle_truncated_answer_keeps_no_personal_data():
+    body = '{"state":"COMPLETED","paymentDetails":[{"rail":{"vpa":"asha@ybl"},"accountHolderName":"Asha'
+    order = make.order()
+
+    settled = settle(order, make.trouble(Malformed("cut", http_status=200, body=body)))
+
+    detail = repr(settled.events.get(kind=Kind.ANSWERED).detail)
+    assert ("asha" in detail, "Asha" in detail, "COMPLETED" in detail) == (False, False, True)
+
+
+def test_settle_whole_answer_keeps_no_personal_data(plug):
+    plug("delivers")
+    order = make.order()
+    answer = make.answer("COMPLETED")
+    answer.status.raw["paymentDetails"] = [{"rail": {"vpa": "asha@ybl", "utr": "1"}, "instrument": {}}]
+
+    settled = settle(order, answer)
+
+    body = settled.events.get(kind=Kind.ANSWERED).detail["body"]
+    assert body["paymentDetails"] == [{"rail": {"vpa": "•••", "utr": "1"}, "instrument": {}}]
+
+
+# -- older answers and newer facts --------------------------------------------------------
+
+
+def test_settle_answer_older_than_the_money_takes_nothing_back(plug):
+    plug("delivers")
+    order = make.order()
+    earlier = timezone.now() - timedelta(seconds=5)
+    paid = settle(order, make.answer("COMPLETED"))
+
+    settled = settle(order, make.answer("PENDING", at=earlier))
+
+    assert (settled.status, settled.gateway_state, settled.attention) == ("SUCCESS", "COMPLETED", "")
+    assert (settled.asked_at, settled.next_check_at) == (paid.asked_at, None)
+
+
+def test_settle_order_nudged_while_it_was_asked_about_is_due_again_at_once():
+    now = timezone.now()
+    order = make.order(nudged_at=now, nudged_by=Source.WEBHOOK)
+
+    settled = settle(order, make.answer("PENDING", at=now - timedelta(seconds=1)), now=now)
+
+    assert (settled.next_check_at, settled.nudged_by) == (now, Source.WEBHOOK)
+
+
+def test_settle_order_nudged_before_it_was_asked_about_is_due_by_schedule():
+    now = timezone.now()
+    order = make.order(nudged_at=now - timedelta(seconds=1), nudged_by=Source.WEBHOOK)
+
+    settled = settle(order, make.answer("PENDING", at=now), now=now)
+
+    assert settled.next_check_at > now
+    assert settled.nudged_by == ""
+
+
+# -- fulfilment ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shop", ["raises", "breaks_a_statement", "answers_too_much"])
+def test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_writes(plug, shop):
+    plug(shop)
+    order = make.order()
+    now = timezone.now()
+
+    settled = settle(order, make.answer("COMPLETED"), now=now)
+
+    assert (settled.status, settled.completed_at) == (Status.SUCCESS, now)
+    assert (settled.fulfilment, settled.fulfilment_reference, settled.fulfil_attempts) == ("DUE", "", 1)
+    assert settled.next_check_at == now + timedelta(seconds=5)
+    assert Checker.objects.count() == 0
+    assert kinds(settled)[-1] == Kind.FULFILMENT_RAISED
+
+
+def test_fulfil_again_that_raises_backs_off_calls_a_person_at_the_third_and_heals(plug):
+    plug("raises")
+    order = make.order()
+    now = timezone.now()
+    settle(order, make.answer("COMPLETED"), now=now)
+
+    seen = []
+    for _ in range(2):
+        after = completion.fulfil_again(order.pk, now=now)
+        seen.append(((after.next_check_at - now).total_seconds(), after.attention))
+    plug("delivers")
+    healed = completion.fulfil_again(order.pk, now=now)
+    healed.refresh_from_db()
+
+    assert seen == [(30, ""), (120, Attention.FULFILMENT_FAILED)]
+    assert (healed.fulfilment, healed.attention, healed.next_check_at) == ("BOOKED", "", None)
+
+
+def test_fulfil_again_when_booked_already_books_nothing_and_ends_the_claim(plug):
+    plug("delivers")
+    order = make.order()
+    settle(order, make.answer("COMPLETED"))
+    later = timezone.now() + timedelta(seconds=20)
+    PaymentOrder.objects.filter(pk=order.pk).update(leased_until=later, next_check_at=later)
+
+    completion.fulfil_again(order.pk, now=timezone.now())
+
+    order.refresh_from_db()
+    assert (order.leased_until, order.next_check_at) == (None, None)
+    assert kinds(order).count(Kind.FULFILLED) == 1
+
+
+def test_settle_when_the_shop_refuses_opens_a_refund_and_its_job(plug):
+    plug("refuses")
+    order = make.order()
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    refund = Refund.objects.get()
+    assert (settled.status, settled.fulfilment, settled.attention) == ("SUCCESS", "UNFULFILLABLE", "")
+    assert (refund.amount, refund.reason, refund.requested_by) == (149900, "The slot is gone.", "policy")
+    assert refund_jobs() == [{"refund_id": refund.pk, "attempt": 0}]
+    assert Checker.objects.count() == 0
+
+
+def test_settle_when_the_shop_refuses_and_the_policy_holds_calls_a_person(plug):
+    plug("refuses", policy="hold")
+    order = make.order()
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.fulfilment, settled.attention) == ("UNFULFILLABLE", Attention.UNFULFILLABLE)
+    assert (Refund.objects.count(), refund_jobs()) == (0, [])
+
+
+def test_fulfil_again_when_the_shop_finally_refuses_needs_no_person_any_more(plug):
+    plug("raises")
+    order = make.order()
+    settle(order, make.answer("COMPLETED"))
+    for _ in range(2):
+        completion.fulfil_again(order.pk, now=timezone.now())
+    plug("refuses")
+
+    ended = completion.fulfil_again(order.pk, now=timezone.now())
+
+    assert (ended.fulfilment, ended.attention, ended.refunds.count()) == ("UNFULFILLABLE", "", 1)
+
+
+def test_fulfil_again_after_staff_gave_all_the_money_back_books_nothing(plug):
+    plug("raises")
+    order = make.order()
+    settle(order, make.answer("COMPLETED"))
+    Refund.objects.create(order=order, amount=149900, reason="r", requested_by="staff")
+    plug("delivers")
+
+    ended = completion.fulfil_again(order.pk, now=timezone.now())
+
+    assert (ended.fulfilment, ended.fulfilment_reference) == ("UNFULFILLABLE", "")
+    assert ended.refunds.count() == 1
+
+
+def test_fulfil_again_when_refused_while_another_refund_is_under_way_calls_a_person(plug):
+    plug("raises")
+    order = make.order()
+    settle(order, make.answer("COMPLETED"))
+    Refund.objects.create(order=order, amount=100, reason="r", requested_by="staff")
+    plug("refuses")
+
+    ended = completion.fulfil_again(order.pk, now=timezone.now())
+
+    assert (ended.fulfilment, ended.attention) == ("UNFULFILLABLE", Attention.UNFULFILLABLE)
+    assert ended.refunds.count() == 1
+
+
+# -- moves --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("came_from", "to"),
+    [
+        (Status.PENDING, Status.SUCCESS),
+        (Status.FAILED, Status.INITIATED),
+        (Status.EXPIRED, Status.FAILED),
+        (Status.CANCELLED, Status.INITIATED),
+        (Status.INITIATED, Status.PENDING),
+        (Status.INITIATED, Status.INITIATED),
+    ],
+)
+def test_move_that_is_not_in_the_table_changes_nothing(came_from, to):
+    order = make.order(came_from)
+    before = PaymentOrder.objects.filter(pk=order.pk).values().get()
+
+    with pytest.raises(IllegalMove):
+        transitions.move(order, to, source=Source.MANUAL, now=timezone.now())
+
+    assert PaymentOrder.objects.filter(pk=order.pk).values().get() == before
+    assert (order.status, kinds(order)) == (came_from, [Kind.CREATED])
+
+
+# -- races --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_settle_whose_commit_fails_after_the_delivery_leaves_nothing_half_done(plug):
+    plug("delivers_and_writes")
+    order = make.order()
+    before = PaymentOrder.objects.filter(pk=order.pk).values().get()
+
+    with failing_commits(), pytest.raises(DatabaseError, match="no room on the disk"):
+        settle(order, make.answer("COMPLETED"))
+
+    assert PaymentOrder.objects.filter(pk=order.pk).values().get() == before
+    assert (Checker.objects.count(), kinds(order)) == (0, [Kind.CREATED])
+    assert settle(order, make.answer("COMPLETED")).fulfilment == "BOOKED"
+
+
+@contextmanager
+def failing_commits() -> Iterator[None]:
+    """PostgreSQL refuses, at the commit, every transaction in which an order was changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """CREATE FUNCTION refuse_commit() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN RAISE EXCEPTION 'no room on the disk'; END $$;
+               CREATE CONSTRAINT TRIGGER refuse_commit AFTER UPDATE ON payments_order
+                 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_commit()"""
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse_commit ON payments_order; DROP FUNCTION refuse_commit")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_settle_by_several_at_once_books_once():
+    for _ in range(20):
+        order = make.order()
+        answer = make.answer("COMPLETED")
+
+        results = at_once(*[lambda o=order, a=answer: settle(o, a) for _ in range(3)])
+
+        assert [result.fulfilment for result in results] == ["BOOKED"] * 3
+        assert moves(order) == [("INITIATED", "SUCCESS")]
+        assert kinds(order).count(Kind.FULFILLED) == 1
+        assert Booking.objects.filter(cart_id=order.cart_id).count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_paid_orders_of_one_cart_book_once_and_refund_the_other():
+    for _ in range(20):
+        one = make.order(Status.EXPIRED)
+        two = make.order(cart_id=one.cart_id)
+
+        at_once(
+            lambda o=one: settle(o, make.answer("COMPLETED")),
+            lambda o=two: settle(o, make.answer("COMPLETED")),
+        )
+
+        found = list(PaymentOrder.objects.filter(cart_id=one.cart_id).order_by("fulfilment"))
+        assert [order.fulfilment for order in found] == ["BOOKED", "UNFULFILLABLE"]
+        assert [order.status for order in found] == ["SUCCESS", "SUCCESS"]
+        assert Booking.objects.get(cart_id=one.cart_id).merchant_order_id == found[0].merchant_order_id
+        assert list(Refund.objects.filter(order__cart_id=one.cart_id).values_list("order_id", "amount")) == [
+            (found[1].pk, 149900)
+        ]

@@ -1,0 +1,162 @@
+"""The event stream: the status object now and at each change, until it is final."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from payments import completion, stream, wakeups
+from payments.models import PaymentOrder
+from payments.states import Source, Status
+from tests import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers")
+
+
+@pytest.fixture(autouse=True)
+async def _ends_its_listening() -> AsyncIterator[None]:
+    """What listens for this test's loop ends with it."""
+    yield
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await sync_to_async(connections.close_all)()  # that of asgiref's own thread
+
+
+make_order = sync_to_async(make.order)
+
+
+@sync_to_async
+def settle(order: PaymentOrder, state: str) -> None:
+    completion.settle(order.pk, make.answer(state), source=Source.CHECKER, now=timezone.now())
+    connection.close()
+
+
+async def opened(cart_id: str) -> Any:
+    return await AsyncClient().get(f"/api/payments/cart/{cart_id}/events/")
+
+
+async def told(response: Any, *, events: int = 1) -> list[dict[str, Any]]:
+    """The next events' data; fewer when the stream ends."""
+    found: list[dict[str, Any]] = []
+    async with asyncio.timeout(10):
+        while len(found) < events:
+            try:
+                chunk = await anext(response.chunks)
+            except StopAsyncIteration:
+                break
+            lines = chunk.decode().splitlines()
+            found += [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+    return found
+
+
+async def stream_of(cart_id: str) -> Any:
+    response = await opened(cart_id)
+    assert (response.status_code, response["Content-Type"]) == (200, "text/event-stream")
+    response.chunks = aiter(response.streaming_content)
+    return response
+
+
+async def test_stream_tells_now_at_the_change_and_then_ends():
+    order = await make_order(age_s=5)
+    response = await stream_of(order.cart_id)
+
+    first = await told(response)
+    await asyncio.sleep(0.3)  # until it listens
+    changed_at = time.monotonic()
+    await settle(order, "COMPLETED")
+    second = await told(response)
+    took_s = time.monotonic() - changed_at
+    rest = await told(response)
+
+    assert [event["payment_status"] for event in (*first, *second)] == ["INITIATED", "SUCCESS"]
+    assert (second[0]["booking_created"], rest) == (True, [])
+    assert took_s < 1
+
+
+async def test_stream_of_a_final_order_tells_once_and_ends():
+    order = await make_order(Status.FAILED)
+    response = await stream_of(order.cart_id)
+
+    events = await told(response, events=5)
+
+    assert [event["payment_status"] for event in events] == ["FAILED"]
+    assert response["Cache-Control"] == "no-store"
+
+
+async def test_stream_tells_the_same_object_as_the_status_endpoint():
+    order = await make_order(Status.EXPIRED)
+
+    (event,) = await told(await stream_of(order.cart_id), events=2)
+    status = await sync_to_async(lambda: Client().get(f"/api/payments/cart/{order.cart_id}/status/").json())()
+
+    assert event == status["data"]
+
+
+async def test_stream_goes_on_while_a_paid_order_awaits_its_delivery(plug):
+    plug("raises")
+    order = await make_order()
+    response = await stream_of(order.cart_id)
+    await told(response)
+    await asyncio.sleep(0.3)
+
+    await settle(order, "COMPLETED")
+    (paid,) = await told(response)
+    plug("delivers")
+    await settle(order, "COMPLETED")
+    (booked,) = await told(response)
+
+    assert [(e["payment_status"], e["booking_created"]) for e in (paid, booked)] == [
+        ("SUCCESS", False),
+        ("SUCCESS", True),
+    ]
+
+
+@pytest.mark.parametrize("cart_id", ["nobody", "open-without-order", "%00"])
+async def test_stream_without_a_cart_or_a_payment_answers_404_in_the_contracts_shape(cart_id):
+    response = await opened(cart_id)
+
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+async def test_stream_opened_the_moment_the_last_one_ended_is_told_of_changes_at_once():
+    board = stream._Switchboard()
+    with board.subscribed("one"):
+        await asyncio.sleep(0.3)
+    with board.subscribed("two") as changed:
+        await asyncio.sleep(0.5)
+        changed.clear()
+        await sync_to_async(notify)("two")
+        async with asyncio.timeout(2):
+            await changed.wait()
+
+
+def notify(cart_id: str) -> None:
+    wakeups.notify(wakeups.CHANGED, cart_id)
+    connection.close()
+
+
+async def test_stream_of_another_cart_is_not_woken():
+    board = stream._Switchboard()
+    with board.subscribed("one") as one, board.subscribed("two") as two:
+        await asyncio.sleep(0.3)
+        one.clear(), two.clear()
+        await sync_to_async(notify)("two")
+        await asyncio.wait_for(two.wait(), 2)
+
+        assert not one.is_set()

@@ -1,0 +1,391 @@
+"""The throttle's arithmetic on any clock, and its row under several threads."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments import throttle
+from payments.models import GatewayThrottle
+from payments.throttle import Report, burst, draw, learn
+from phonepe_pg import (
+    Malformed,
+    Misconfigured,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    UnknownOrder,
+)
+from tests import make
+from tests.at_once import at_once
+
+START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+CEILING = 10.0
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def bucket(**fields: object) -> GatewayThrottle:
+    values = {"rate": CEILING, "tokens": 1.0, "refilled_at": START, "adapted_at": START}
+    return GatewayThrottle(pk=1, **(values | fields))
+
+
+def take(row: GatewayThrottle, wanted: int = 1, *, at: float, customer: bool = False) -> throttle.Grant:
+    return draw(row, wanted, now=after(at), ceiling=CEILING, waiting_customer=customer)
+
+
+def tell(row: GatewayThrottle, *, at: float, jitter: float = 1.0, **told: float) -> None:
+    learn(row, Report(**told), now=after(at), ceiling=CEILING, jitter=jitter)
+
+
+# -- the bucket ---------------------------------------------------------------------------
+
+
+def test_draw_from_a_full_bucket_grants_what_is_there_and_says_when_there_is_more():
+    row = bucket()
+
+    first, second = take(row, 5, at=0), take(row, 5, at=0)
+
+    assert (first.count, second.count) == (1, 0)
+    assert second.wait_s == pytest.approx(0.1)
+
+
+def test_draw_after_a_quiet_hour_grants_one_burst_only():
+    row = bucket(rate=1000.0)
+
+    granted = draw(row, 500, now=after(3600), ceiling=1000.0, waiting_customer=False).count
+
+    assert granted == burst(1000.0) == 100
+
+
+def test_draw_when_the_ceiling_was_lowered_follows_it_at_once():
+    row = bucket(rate=1000.0, tokens=100)
+
+    granted = take(row, 100, at=0).count
+
+    assert (granted, row.rate) == (1, CEILING)
+
+
+def test_draw_when_the_clock_runs_backwards_refills_nothing_and_nothing_twice():
+    row = bucket(tokens=0)
+
+    back = take(row, 5, at=-3600).count
+    again = take(row, 5, at=0).count
+    later = take(row, 5, at=0.1).count
+
+    assert (back, again, later) == (0, 0, 1)
+
+
+@given(
+    rate=st.floats(1, 500),
+    calls=st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), max_size=60),
+)
+def test_draw_in_any_window_grants_no_more_than_the_rate_and_one_burst(rate, calls):
+    row = bucket(rate=rate, tokens=burst(rate))
+    times = list(accumulate(pause for pause, _ in calls))
+    granted = [
+        draw(row, wanted, now=after(at), ceiling=rate, waiting_customer=False).count
+        for at, (_, wanted) in zip(times, calls, strict=True)
+    ]
+
+    for first, opened in enumerate(times):
+        for last in range(first, len(times)):
+            window_s = times[last] - opened
+            assert sum(granted[first : last + 1]) <= burst(rate) + rate * window_s + 0.01
+
+
+def test_draw_while_a_customer_waits_gives_the_background_nothing():
+    row = bucket(tokens=0)
+
+    customer = take(row, at=0, customer=True)
+    background = take(row, 50, at=0.15)
+    customer_again = take(row, at=0.15, customer=True)
+
+    assert (customer.count, background.count, customer_again.count) == (0, 0, 1)
+    assert background.wait_s == pytest.approx(0.15)
+
+
+def test_draw_when_the_customer_has_gone_serves_the_background_again():
+    row = bucket(tokens=0)
+    take(row, at=0, customer=True)
+
+    granted = take(row, at=throttle.PRIORITY_S + 0.01).count
+
+    assert granted == 1
+
+
+# -- 429 ----------------------------------------------------------------------------------
+
+
+def test_learn_a_429_halves_the_rate_and_pauses_for_everybody():
+    row = bucket()
+
+    tell(row, at=0, limited=1)
+
+    assert row.rate == 5
+    assert take(row, at=0.9, customer=True).count == 0
+    assert take(row, at=1.01).count == 1
+
+
+def test_learn_a_429_with_retry_after_honours_it():
+    row = bucket()
+
+    tell(row, at=0, limited=1, retry_after_s=30)
+
+    assert take(row, at=29.9, customer=True) == throttle.Grant(0, pytest.approx(0.1))
+    assert take(row, at=30.1).count == 1
+
+
+def test_learn_a_shorter_pause_does_not_cut_a_longer_one():
+    row = bucket()
+    tell(row, at=0, limited=1, retry_after_s=30)
+
+    tell(row, at=1, limited=1, retry_after_s=2)
+
+    assert row.blocked_until == after(30)
+
+
+def test_learn_429_after_429_never_goes_below_the_least_rate():
+    row = bucket()
+
+    for second in range(20):
+        tell(row, at=second, limited=1)
+
+    assert row.rate == throttle.MIN_RATE
+
+
+def test_learn_success_restores_the_rate_step_by_step_up_to_the_ceiling():
+    row = bucket(rate=5.0)
+
+    rates = []
+    for second in range(1, 13):
+        tell(row, at=second, healthy=1)
+        rates.append(row.rate)
+
+    assert rates == pytest.approx([5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5, 10, 10, 10])
+
+
+def test_learn_many_successes_in_one_moment_restores_no_more_than_the_moment():
+    row = bucket(rate=5.0)
+
+    for _ in range(100):
+        tell(row, at=0.5, healthy=200)
+
+    assert row.rate == pytest.approx(5.25)
+
+
+# -- the breaker --------------------------------------------------------------------------
+
+
+def opened(*, at: float = 0) -> GatewayThrottle:
+    row = bucket()
+    for _ in range(throttle.BREAKER_AFTER):
+        tell(row, at=at, failed=1)
+    return row
+
+
+def test_learn_four_failures_and_a_success_leave_the_breaker_closed():
+    row = bucket()
+
+    for told in ("failed", "failed", "failed", "failed", "healthy", "failed"):
+        tell(row, at=0, **{told: 1})
+
+    assert (row.pause_s, row.failures) == (0, 1)
+
+
+def test_learn_five_failures_in_a_row_open_the_breaker_for_a_second():
+    row = opened()
+
+    assert row.pause_s == 1
+    assert take(row, at=0.9, customer=True).count == 0
+
+
+def test_draw_half_open_lets_one_probe_through_and_nobody_else():
+    row = opened()
+
+    grants = [take(row, 50, at=1.1).count, take(row, 50, at=1.1).count, take(row, at=5, customer=True).count]
+
+    assert grants == [1, 0, 0]
+
+
+def test_draw_when_the_probe_is_never_heard_of_again_sends_another():
+    row = opened()
+    take(row, at=1.1)
+
+    lost = take(row, at=1.1 + throttle.PROBE_S - 0.1).count
+    replaced = take(row, at=1.1 + throttle.PROBE_S + 0.1).count
+
+    assert (lost, replaced) == (0, 1)
+
+
+def test_learn_failed_probes_double_the_pause_up_to_a_minute():
+    row = opened()
+    now, pauses = 0.0, [row.pause_s]
+
+    for _ in range(7):
+        now += row.pause_s + 0.01
+        assert take(row, at=now).count == 1
+        tell(row, at=now, failed=1)
+        pauses.append(row.pause_s)
+
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_learn_failures_of_calls_sent_before_the_breaker_opened_do_not_lengthen_its_pause():
+    row = opened()
+
+    tell(row, at=0.1, failed=20)
+
+    assert row.pause_s == 1
+
+
+def test_learn_a_healthy_probe_closes_the_breaker_at_once():
+    row = opened()
+    take(row, at=1.1)
+
+    tell(row, at=1.2, healthy=1)
+
+    assert (row.pause_s, row.failures, row.probing, row.blocked_until) == (0, 0, False, None)
+    assert take(row, at=1.3).count == 1
+
+
+def test_learn_spreads_the_pauses_of_breakers_by_jitter():
+    row = bucket()
+
+    tell(row, at=0, jitter=1.2, failed=5)
+
+    assert row.blocked_until == after(1.2)
+
+
+def test_report_counts_each_answer_by_what_it_says_of_the_gateway():
+    answers = [
+        make.answer(),
+        make.trouble(UnknownOrder("none")),
+        make.trouble(Rejected("no")),
+        make.trouble(Unavailable("down")),
+        make.trouble(Malformed("nonsense")),
+        make.trouble(Misconfigured("keys")),
+        make.trouble(RateLimited("slow", retry_after=3)),
+        make.trouble(RateLimited("slow", retry_after=9)),
+        make.trouble(RateLimited("slow")),
+    ]
+
+    assert Report.of(answers) == Report(healthy=3, failed=1, limited=3, retry_after_s=9)
+
+
+# -- the row ------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_take_by_several_threads_never_grants_more_than_the_bucket(settings):
+    settings.PHONEPE_MAX_RPS = 100
+    now = timezone.now()
+
+    for _ in range(20):
+        full = {"rate": 100, "tokens": 10, "refilled_at": now, "adapted_at": now}
+        GatewayThrottle.objects.update_or_create(pk=1, defaults=full)
+        grants = at_once(*[lambda: throttle.take(3, now=now) for _ in range(6)])
+        assert sorted(grant.count for grant in grants) == [0, 0, 1, 3, 3, 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_take_for_the_very_first_time_by_several_threads_makes_one_row():
+    now = timezone.now()
+
+    grants = at_once(*[lambda: throttle.take(1, now=now) for _ in range(6)])
+
+    assert sum(grant.count for grant in grants) == 1
+    assert GatewayThrottle.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_give_back_returns_calls_but_never_overfills_the_bucket():
+    now = timezone.now()
+    throttle.take(1, now=now)
+
+    throttle.give_back(500, now=now)
+
+    assert GatewayThrottle.objects.get().tokens == burst(1000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_report_opens_the_breaker_with_one_line_however_many_fail(logs):
+    now = timezone.now()
+
+    for _ in range(4):
+        throttle.report([make.trouble(Unavailable("down"))] * 5, now=now)
+
+    assert logs.count("gateway breaker opened") == 1
+    assert GatewayThrottle.objects.get().pause_s == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_report_of_success_while_all_is_well_writes_nothing():
+    throttle.take(1, now=timezone.now())
+    before = GatewayThrottle.objects.values().get()
+
+    throttle.report([make.answer()], now=timezone.now() + timedelta(seconds=5))
+
+    assert GatewayThrottle.objects.values().get() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_for_turn_while_the_breaker_is_open_gives_up_without_waiting_for_it():
+    now = timezone.now()
+    throttle.report([make.trouble(RateLimited("slow", retry_after=60))], now=now)
+    started = time.monotonic()
+
+    granted = throttle.wait_for_turn(until=started + 0.5)
+
+    assert not granted
+    assert time.monotonic() - started < 0.5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wait_for_turn_when_the_bucket_is_empty_waits_for_the_next_call():
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=20, tokens=0, refilled_at=now, adapted_at=now)
+
+    granted = throttle.wait_for_turn(until=time.monotonic() + 2)
+
+    assert granted
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [Unavailable("down"), OutcomeUnknown("unknown")])
+def test_report_call_of_a_failed_pay_or_refund_counts_as_a_failure(error):
+    for _ in range(throttle.BREAKER_AFTER):
+        throttle.report_call(error, now=timezone.now())
+
+    assert GatewayThrottle.objects.get().pause_s == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_report_call_of_a_pay_call_turned_away_by_a_429_slows_everybody_down():
+    error = OutcomeUnknown("unknown")
+    error.__cause__ = RateLimited("slow down", retry_after=7)
+    now = timezone.now()
+
+    throttle.report_call(error, now=now)
+
+    row = GatewayThrottle.objects.get()
+    assert (row.rate, row.blocked_until) == (500, now + timedelta(seconds=7))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_report_call_that_worked_closes_the_breaker_whose_probe_it_was():
+    now = timezone.now()
+    throttle.report([make.trouble(Unavailable("down"))] * 5, now=now)
+
+    throttle.report_call(None, now=now + timedelta(seconds=2))
+
+    assert GatewayThrottle.objects.get().pause_s == 0
