@@ -110,14 +110,19 @@ def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> Payment
         return _keep_late_page(order, created)
     transitions.initiate(order, created, now=now)
     order.next_check_at = _first_check(order, now=now)
-    parked = WebhookDelivery.objects.filter(
-        merchant_order_id=order.merchant_order_id, state=WebhookDelivery.State.PARKED
-    )
-    if parked.update(state=WebhookDelivery.State.NUDGED):
-        order.next_check_at, order.nudged_by = now, Source.WEBHOOK
+    if _was_hurried(order):
+        order.next_check_at, order.nudged_by = now, order.nudged_by or Source.WEBHOOK
     order.save(update_fields=["next_check_at", "nudged_by"])
     wakeups.notify(wakeups.DUE)
     return order
+
+
+def _was_hurried(order: PaymentOrder) -> bool:
+    """Whether a webhook came before its order was committed, or before the pay call's answer was."""
+    parked = WebhookDelivery.objects.filter(
+        merchant_order_id=order.merchant_order_id, state=WebhookDelivery.State.PARKED
+    )
+    return bool(parked.update(state=WebhookDelivery.State.NUDGED)) or order.nudged_at is not None
 
 
 def _keep_late_page(order: PaymentOrder, created: CreatedOrder) -> PaymentOrder:

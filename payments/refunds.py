@@ -87,10 +87,8 @@ def pursue_soon(refund: Refund, *, attempt: int) -> None:
         queueing_lock=f"refund-{refund.pk}",
         schedule_in={"seconds": pause},
     )
-    with (
-        suppress(AlreadyEnqueued),
-        transaction.atomic(),
-    ):  # a refund hurried by webhooks keeps one queue place
+    # A refund hurried by webhooks keeps its one place in the queue.
+    with suppress(AlreadyEnqueued), transaction.atomic():
         later.defer(refund_id=refund.pk, attempt=attempt)
 
 

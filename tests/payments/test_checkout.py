@@ -14,6 +14,7 @@ from payments.errors import AlreadyPaid, GatewayUnavailable
 from payments.models import GatewayThrottle, PaymentOrder, WebhookDelivery
 from payments.shop import Payable
 from payments.states import Source, Status
+from phonepe_pg import CreatedOrder
 from tests import make
 from tests.at_once import at_once
 from tests.sandbox import Sandbox
@@ -346,3 +347,17 @@ def test_double_click_race_without_the_index_would_show_two_orders():
         cart = Payable(f"race-{round_}", 149900)
         opened = at_once(*[lambda c=cart: checkout._open(c, now=now)] * 3)
         assert sorted(order is not None for order in opened) == [False, False, True]
+
+
+def test_start_when_a_webhook_overtakes_the_pay_answer_then_asks_at_once():
+    now = timezone.now()
+    order = make.order(Status.PENDING, cart_id=CART.reference, gateway_order_id="", pay_page_url="", age_s=1)
+    PaymentOrder.objects.filter(pk=order.pk).update(leased_until=now + claims.LEASE)
+    claims.nudge(order.merchant_order_id, source=Source.WEBHOOK, now=now)
+    created = CreatedOrder(
+        order_id="OMO1", state="PENDING", expire_at=None, redirect_url="http://pay.example/"
+    )
+
+    initiated = checkout._initiate(order.pk, created, now=now)
+
+    assert (initiated.status, initiated.next_check_at, initiated.nudged_by) == ("INITIATED", now, "webhook")
