@@ -1,11 +1,12 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench lock clean
+.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
 SANDBOX_PORT ?= 8900
 VENV := .venv
+CONFORMANCE := .venv-conformance
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 
@@ -62,17 +63,20 @@ psql: install ## a psql on the embedded PostgreSQL
 stop: install ## end the embedded PostgreSQL, whoever uses it
 	@$(BIN)/python -m okpuja.embedded stop
 
-bench: install ## measure; the table says beside what
-	@$(BIN)/python -m benchmarks
+conformance: install $(CONFORMANCE)/done ## run PhonePe's own SDK against the emulator
+	@$(CONFORMANCE)/bin/python -m tests.contract.conformance $(BIN)/python
+
+bench: install $(CONFORMANCE)/done ## measure; the tables say beside what (ARGS="client")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
-	@cd requirements && for name in base dev; do \
+	@cd requirements && for name in base dev conformance; do \
 	  CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	    --output-file $$name.txt $$name.in || exit 1; done
 
-clean: ## remove the virtual environment and the caches; var/ (the database) stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove the virtual environments and the caches; var/ (the database) stays
+	@rm -rf $(VENV) $(CONFORMANCE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else 0'
@@ -81,13 +85,18 @@ $(VENV)/bin/python:
 define install
 	@echo 'Installing requirements/$(1).txt ...'
 	@if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/$(1).txt; \
-	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).txt; fi
+	  uv pip install --quiet --python $(2)/bin/python --require-hashes -r requirements/$(1).txt; \
+	else $(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$(1).txt; fi
 	@touch $@
 endef
 
 $(VENV)/base.done: requirements/base.txt | $(VENV)/bin/python
-	$(call install,base)
+	$(call install,base,$(VENV))
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/base.done
-	$(call install,dev)
+	$(call install,dev,$(VENV))
+
+# PhonePe's SDK wants a requests and a urllib3 of 2023: never beside ours.
+$(CONFORMANCE)/done: requirements/conformance.txt | $(VENV)/bin/python
+	@$(BIN)/python -m venv $(CONFORMANCE)
+	$(call install,conformance,$(CONFORMANCE))

@@ -26,6 +26,10 @@ class _Flight:
     sent: bool = False
 
 
+class _Lost(aiohttp.ClientConnectionError):
+    """The connection broke under way; `__cause__` says how."""
+
+
 class Transport:
     """A pool of connections, opened at the first request inside the running loop; one loop per instance."""
 
@@ -88,6 +92,7 @@ class Transport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": self._user_agent},
                 trace_configs=[trace],
+                middlewares=(_once,),
                 trust_env=False,
             )
         if self._loop is not loop:
@@ -100,12 +105,25 @@ class Transport:
         elif isinstance(problem, TimeoutError):
             told = f"no answer within {self._answer_timeout_s:g} s" if sent else "could not connect in time"
         else:
-            told = f"the connection failed ({type(problem).__name__})"
+            told = f"the connection failed ({type(problem.__cause__ or problem).__name__})"
         error = Unavailable(f"{request.what}: {told}", sent=sent)
         # A ClientResponseError carries the request's headers, hence the token, into whatever shows it.
         if not isinstance(problem, aiohttp.ClientResponseError):
             error.__cause__ = problem
         return error
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET a second time when the connection breaks: only the caller repeats.
+
+    It does so for these two errors, but for no other.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as problem:
+        raise _Lost("the connection was lost") from problem
 
 
 async def _leaves(

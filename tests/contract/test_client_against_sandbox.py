@@ -1,12 +1,10 @@
 """The real client against the real emulator, over HTTP: two readings of the wire format must meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -28,10 +26,8 @@ from phonepe_pg import (
     authorization_is_genuine,
     read_webhook,
 )
-from phonepe_sandbox.app import make_app
-from phonepe_sandbox.config import Config
+from tests.contract.conftest import CREDENTIALS, served
 
-CREDENTIALS = Credentials("SANDBOX_CLIENT", "sandbox-secret")
 PAYMENT = PaymentRequest(
     merchant_order_id="ORD-1",
     amount_paise=149_900,
@@ -42,53 +38,6 @@ PAYMENT = PaymentRequest(
     disable_payment_retry=False,
 )
 REFUND = RefundRequest(merchant_refund_id="R-1", original_merchant_order_id="ORD-1", amount_paise=50_000)
-
-
-@dataclass
-class Sandbox:
-    """A running emulator and a test's hands on it."""
-
-    root: str
-    session: aiohttp.ClientSession
-
-    async def does(self, path: str, **fields: Any) -> Any:
-        async with self.session.post(f"{self.root}/sandbox/api/{path}", json=fields) as response:
-            assert response.status < 300, await response.text()
-            return await response.json()
-
-    async def calls(self) -> dict[str, int]:
-        async with self.session.get(f"{self.root}/sandbox/api/calls") as response:
-            return await response.json()
-
-    def client(self, *, production: bool = False, **options: Any) -> Client:
-        base = f"{self.root}/apis"
-        layout = (
-            Hosts(pg=f"{base}/pg", oauth=f"{base}/identity-manager")
-            if production
-            else Hosts(pg=f"{base}/pg-sandbox", oauth=f"{base}/pg-sandbox")
-        )
-        return Client(options.pop("credentials", CREDENTIALS), layout, **options)
-
-
-async def served(app: web.Application) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    runner, root = await served(make_app(Config()))
-    async with aiohttp.ClientSession() as session:
-        yield Sandbox(root, session)
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
-    async with sandbox.client() as client:
-        yield client
 
 
 async def eventually(ask: Callable[[], Awaitable[Any]], wanted: Callable[[Any], bool]) -> Any:
@@ -209,6 +158,16 @@ async def test_token_that_expired_at_the_gateway_is_replaced(sandbox, client):
 
     assert status.failed
     assert (await sandbox.calls())["token"] == 2
+
+
+async def test_gateway_whose_clock_is_ten_minutes_ahead_costs_no_token(sandbox, client):
+    await sandbox.does("clock", advance=600)
+    await client.create_payment(PAYMENT)
+
+    for _ in range(3):
+        assert (await client.order_status("ORD-1")).pending
+
+    assert (await sandbox.calls())["token"] == 1
 
 
 FAULTS = [

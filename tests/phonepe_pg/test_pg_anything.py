@@ -71,7 +71,7 @@ def paths(value, here=()):
 
 
 @st.composite
-def mutated(draw, originals=(ORDER, TOKEN, REFUSAL)):
+def mutated(draw, originals=(ORDER, ORDER | {"state": "FAILED"}, TOKEN, REFUSAL)):
     """A real body with a few values replaced, removed or renamed anywhere but the root state."""
     body = copy.deepcopy(draw(st.sampled_from(originals)))
     for _ in range(draw(st.integers(1, 4))):

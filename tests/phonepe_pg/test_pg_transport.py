@@ -1,7 +1,9 @@
 """Trouble below HTTP: time-outs, refused and broken connections, closing, cancelling, the on_call hook."""
 
 import asyncio
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -16,6 +18,7 @@ from phonepe_pg import (
     Rejected,
     Unavailable,
     UnknownOrder,
+    transport,
 )
 from tests.phonepe_pg.stub_gateway import CREDENTIALS, PAYMENT, REFUND, RawServer, answer, token_answer
 
@@ -123,6 +126,7 @@ async def test_broken_http_is_unavailable_and_a_payment_is_sent_once(stub, make_
         with pytest.raises(Unavailable) as caught:
             await client.order_status("ORD-1")
         assert caught.value.sent is True
+        assert server.requests == 3
 
 
 async def test_reset_after_sending_is_unknown_and_sent_once(stub, make_client):
@@ -133,6 +137,29 @@ async def test_reset_after_sending_is_unknown_and_sent_once(stub, make_client):
             await client.create_payment(PAYMENT)
 
         assert server.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda client: client.create_payment(PAYMENT), OutcomeUnknown),
+        (lambda client: client.refund(REFUND), OutcomeUnknown),
+        (lambda client: client.order_status("ORD-1"), Unavailable),
+        (lambda client: client.refund_status("R-1"), Unavailable),
+    ],
+)
+async def test_kept_connection_that_breaks_is_no_reason_to_send_twice(stub, client, call, error):
+    async def breaks(request):
+        request.transport.abort()
+        return answer(200, PENDING)
+
+    stub.says(answer(200, PENDING), breaks)
+    await client.refund_status("R-0")
+
+    with pytest.raises(error, match="the connection failed"):
+        await call(client)
+
+    assert len(stub.calls) == 2
 
 
 async def test_endless_answer_is_cut_off(stub, make_client):
@@ -184,6 +211,67 @@ async def test_cancelled_calls_leak_no_connection(stub, make_client):
     assert (await asyncio.wait_for(client.order_status("ORD-1"), 1)).pending
 
 
+@pytest.mark.parametrize("after_s", [0, 0.001, 0.003, 0.01, 0.05])
+@pytest.mark.parametrize("behaviour", [never, drips])
+async def test_call_cancelled_at_any_moment_gives_its_connection_back(stub, make_client, after_s, behaviour):
+    client = make_client(max_connections=1)
+
+    async def cancelled(call):
+        task = asyncio.create_task(call)
+        await asyncio.sleep(after_s)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    stub.token_answers[:] = [behaviour]
+    for _ in range(3):
+        await cancelled(client.check_credentials())
+        await cancelled(client.create_payment(PAYMENT))
+    stub.token_answers[:] = [token_answer("good")]
+    stub.says(answer(200, PENDING))
+    await client.order_status("ORD-1")
+    stub.says(behaviour)
+    for _ in range(3):
+        await cancelled(client.create_payment(PAYMENT))
+        await cancelled(client.refund(REFUND))
+        await cancelled(client.order_status("ORD-1"))
+        await cancelled(client.refund_status("R-1"))
+    stub.says(answer(200, PENDING))
+
+    status = await asyncio.wait_for(client.order_status("ORD-1"), 1)
+
+    assert status.pending
+
+
+async def test_caller_that_gives_up_in_time_is_cancelled_not_unavailable(stub, client):
+    stub.says(never)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.order_status("ORD-1"), 0.05)
+
+
+@pytest.mark.parametrize(("kept_s", "connections"), [(0.05, 2), (45.0, 1)])
+async def test_idle_connection_is_used_again_only_while_it_is_young(
+    stub, client, monkeypatch, kept_s, connections
+):
+    # The gateway's balancer forgets connections that idle for 60 s, without a word (§11).
+    assert transport._KEEP_ALIVE_S < 60
+    monkeypatch.setattr(transport, "_KEEP_ALIVE_S", kept_s)
+    peers = set()
+
+    async def notes(request):
+        peers.add(request.transport.get_extra_info("peername"))
+        return answer(200, PENDING)
+
+    stub.says(notes)
+
+    for _ in range(2):
+        await client.order_status("ORD-1")
+        await asyncio.sleep(0.2)
+
+    assert len(peers) == connections
+
+
 async def test_connections_are_kept_and_bounded(stub, make_client):
     client = make_client(max_connections=3)
     peers, at_once, most = set(), 0, 0
@@ -219,6 +307,39 @@ async def test_closing_fails_what_is_under_way_and_refuses_what_comes_later(stub
     with pytest.raises(Unavailable, match="closed") as caught:
         await client.order_status("ORD-1")
     assert caught.value.sent is False
+
+
+USES_A_CLIENT = """
+import asyncio, sys
+from phonepe_pg import Client, Credentials, Hosts, PaymentRequest
+
+async def main(base, closes):
+    client = Client(Credentials("client-7", "secret"), Hosts(pg=base, oauth=base))
+    await asyncio.gather(*(client.order_status(f"ORD-{n}") for n in range(20)))
+    hangs = asyncio.create_task(client.refund_status("R-1"))
+    await asyncio.sleep(0.05)
+    hangs.cancel()
+    if closes == "closes":
+        await client.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("closes", "warnings"), [("closes", False), ("forgets", True)])
+async def test_closed_client_leaves_nothing_to_warn_of(stub, closes, warnings):
+    async def hangs_on_refunds(request):
+        return await never(request) if "refund" in request.path else answer(200, PENDING)
+
+    stub.says(hangs_on_refunds)
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-W", "always", "-c", USES_A_CLIENT, stub.base, closes),
+        cwd=Path(__file__).resolve().parents[2],
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await program.communicate()
+
+    assert (program.returncode, bool(errors)) == (0, warnings), errors.decode()
 
 
 async def test_client_that_was_never_used_closes(make_client):

@@ -1,4 +1,4 @@
-"""One way of verifying due orders, in a process of its own: `python -m benchmarks.ways sweep|loop N`.
+"""One way of verifying due orders, in a process of its own: `python -m benchmarks.sweep_ways sweep|loop N`.
 
 Prints wall seconds and CPU seconds of this process, without its start.
 """
