@@ -23,7 +23,7 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
         "OPTIONS": options,
     }
     if pooled:
-        options["pool"] = {"min_size": 1, "max_size": 40, "timeout": 3}
+        options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
     else:
         settings["CONN_MAX_AGE"] = 600
     if not url:

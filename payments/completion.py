@@ -129,6 +129,7 @@ def verify_by_hand(merchant_order_id: str, *, within_s: float) -> PaymentOrder:
 
 
 def _land(flight: Future[PaymentOrder], order: PaymentOrder, *, until: float) -> PaymentOrder:
+    close_old_connections()  # who waits holds no pooled connection: the flight needs one
     try:
         return flight.result(max(0, until - time.monotonic()))
     except FutureTimeoutError:
@@ -156,6 +157,7 @@ def _wait_for_other(order: PaymentOrder, *, until: float) -> PaymentOrder:
         held = current.leased_until is not None and current.leased_until > timezone.now()
         if not held or time.monotonic() + POLL_S >= until:
             return current
+        close_old_connections()
         time.sleep(POLL_S)
 
 

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 import structlog
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -73,9 +74,12 @@ async def _told(cart_id: str, user: Any) -> AsyncIterator[str]:
 @sync_to_async
 def _look(cart_id: str, user: Any) -> tuple[str, bool]:
     """The status object as JSON, and whether it will not change any more. Raises NotFound."""
-    payable = shop.find_payable(cart_id, user=user)
-    order = telling_order(payable.reference)
-    return json.dumps(standing.of(order, cart_status=payable.status).as_json()), order.is_final
+    try:
+        payable = shop.find_payable(cart_id, user=user)
+        order = telling_order(payable.reference)
+        return json.dumps(standing.of(order, cart_status=payable.status).as_json()), order.is_final
+    finally:
+        close_old_connections()  # a pooled connection goes back: a stream that waits must not hold one
 
 
 class _Switchboard:

@@ -24,7 +24,7 @@ from payments.answers import Answer
 from payments.models import PaymentOrder
 from payments.states import Source, Status
 from payments.transitions import Verdict, judge
-from phonepe_pg import Misconfigured, PhonePeError
+from phonepe_pg import Misconfigured, PhonePeError, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -60,16 +60,19 @@ class Summary:
 
     checked: int = 0
     unanswered: int = 0
+    silence: int = 0  # questions in a row that PhonePe could not be reached for
     moved: dict[str, int] = field(default_factory=dict)
     trouble: str = ""  # why the gateway could not be used at all
 
     @property
     def gateway_is_dead(self) -> bool:
-        """Enough questions, and not one answer."""
-        return self.unanswered >= throttle.BREAKER_AFTER and self.unanswered == self.checked
+        """So many questions in a row without an answer that one sweep had better come back another time."""
+        return self.silence >= throttle.BREAKER_AFTER
 
     def add(self, checked: Checked) -> None:
         self.checked += 1
+        is_silent = checked.answer is not None and isinstance(checked.answer.error, Unavailable)
+        self.silence = self.silence + 1 if is_silent else 0
         if checked.answer is not None and not checked.answer.is_answer:
             self.unanswered += 1
         if checked.moved:

@@ -30,7 +30,11 @@ def database_url() -> str:
 
 def environment(**settings: str) -> dict[str, str]:
     """The environment of a process under test: that of `tests.settings`, on the test database."""
-    return {**os.environ, "DATABASE_URL": database_url(), "DJANGO_SETTINGS_MODULE": "okpuja.settings"} | settings
+    return {
+        **os.environ,
+        "DATABASE_URL": database_url(),
+        "DJANGO_SETTINGS_MODULE": "okpuja.settings",
+    } | settings
 
 
 def manage(*arguments: str, timeout: float = 60, **settings: str) -> subprocess.CompletedProcess[str]:

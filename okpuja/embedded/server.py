@@ -108,8 +108,7 @@ def _start() -> PostmasterInfo:
     """
     global _database_seen
     with _alone():
-        _await_change()
-        info = running() or _launch()
+        info = _launch()
         _create_database(str(info.socket_dir))
         _database_seen = True
         return info
@@ -125,7 +124,11 @@ def _await_change() -> None:
 
 
 def _launch() -> PostmasterInfo:
+    """The running server, or a new one; a slow machine's that was given up may be coming up all the same."""
     for attempt in range(1, START_TRIES + 1):
+        _await_change()
+        if (info := running()) is not None:
+            return info
         _disown_pid_file()
         PostgresServer._instances.pop(DATA, None)  # it would be taken for the server that it was
         try:

@@ -37,10 +37,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(
-    sandbox: Sandbox, transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Shop]:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs a loop in the test's own thread
+def shop(sandbox: Sandbox, transactional_db: None, tmp_path: Path) -> Iterator[Shop]:
     call_command("seed_catalog", verbosity=0)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -61,7 +58,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    with sync_playwright() as playwright:
+    # Playwright runs a loop in the tests' own thread, and Django would take their queries for async code.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         started = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
         yield started
         started.close()

@@ -112,8 +112,10 @@ class Shop:
     url: str = ""
     answer: int = 200
     received: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
+        self.raw.append(await request.read())
         self.received.append((dict(request.headers), await request.json()))
         return web.Response(status=self.answer)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from phonepe_sandbox.pages import rupees
+from phonepe_sandbox.rendering import rupees
 
 SHOP = "http://shop.test/pay/return/ORD-1"
 

@@ -222,3 +222,17 @@ async def test_sdk_order_needs_no_return_address_and_answers_a_token(merchant):
     assert reply.status == 200
     assert sorted(reply.body) == ["expireAt", "orderId", "state", "token"]
     assert (await merchant.status()).body["orderId"] == reply.body["orderId"]
+
+
+@pytest.mark.parametrize(
+    ("path", "constraints", "status"),
+    [
+        ("/checkout/v2/sdk/order", None, 200),  # the SDK sends it (§11)
+        ("/checkout/v2/sdk/order", [{"type": "ACCOUNT"}], 400),  # Custom Checkout
+        ("/checkout/v2/pay", None, 400),
+    ],
+)
+async def test_constraints_are_taken_as_a_null_in_the_sdks_call_only(merchant, path, constraints, status):
+    reply = await merchant.api("POST", path, json=merchant.order(constraints=constraints))
+
+    assert reply.status == status

@@ -1,6 +1,8 @@
 """Webhooks (§6), delivered to a real endpoint."""
 
 import asyncio
+import hashlib
+import hmac
 
 import pytest
 
@@ -260,3 +262,130 @@ async def test_fault_wrong_credential_then_another_hash(merchant, shop):
 
     await shop.wait_for(1)
     assert shop.received[0][0]["Authorization"] == webhook_credential("somebody", "else12345")
+
+
+async def test_fault_before_redirect_then_the_shop_knows_before_the_customer_is_back(merchant, shop):
+    await merchant.fault("webhook", "before_redirect")
+    page = (await merchant.pay()).body["redirectUrl"].removeprefix(merchant.url)
+
+    reply = await merchant.call("POST", page, data={"outcome": "success"})
+
+    assert (reply.status, len(shop.received)) == (303, 1)
+
+
+async def test_fault_before_redirect_when_the_shop_is_dead_then_the_customer_still_comes_back(
+    merchant, shop, unused_tcp_port
+):
+    await merchant.switch(webhook_url=f"http://127.0.0.1:{unused_tcp_port}/hook")
+    await merchant.fault("webhook", "before_redirect")
+    page = (await merchant.pay()).body["redirectUrl"].removeprefix(merchant.url)
+
+    assert (await merchant.call("POST", page, data={"outcome": "success"})).status == 303
+
+
+async def test_fault_out_of_order_then_the_next_webhook_overtakes_it(merchant, shop):
+    await merchant.fault("webhook", "out_of_order", count=1)
+    await merchant.pay()
+
+    await merchant.customer("retry")
+    await asyncio.sleep(0.05)
+    early = len(shop.received)
+    await merchant.customer("success")
+
+    assert early == 0
+    assert await settled(merchant, shop, 2) == [
+        "checkout.order.completed",
+        "checkout.transaction.attempt.failed",
+    ]
+
+
+async def test_fault_out_of_order_when_none_follows_then_it_comes_late(merchant, shop):
+    await merchant.fault("webhook", "out_of_order", seconds=0.3)
+    await merchant.pay()
+
+    await merchant.customer("success")
+
+    await asyncio.sleep(0.05)
+    assert len(shop.received) == 0
+    assert await settled(merchant, shop, 1) == ["checkout.order.completed"]
+
+
+async def refund_webhook(merchant, shop):
+    """The last webhook of a refund, parsed."""
+    await merchant.paid()
+    await merchant.refund()
+    await merchant.advance(1)
+    await merchant.advance(1)
+    return (await shop.wait_for(3))[-1]
+
+
+async def test_fault_flat_then_a_refund_webhook_without_event_and_payload(merchant, shop):
+    await merchant.fault("webhook", "flat")
+
+    body = await refund_webhook(merchant, shop)
+
+    order = shop.received[0][1]
+    assert ("event" in body, "payload" in body) == (False, False)
+    assert (body["merchantRefundId"], body["state"]) == ("R-1", "COMPLETED")
+    assert order["event"] == "checkout.order.completed"
+
+
+async def test_switch_flat_then_the_same_shape(merchant, shop):
+    await merchant.switch(refund_webhook_shape="flat")
+
+    assert "event" not in await refund_webhook(merchant, shop)
+
+
+async def test_fault_nameless_refund_then_only_our_own_refund_id_is_left_out(merchant, shop):
+    await merchant.fault("webhook", "nameless_refund")
+
+    payload = (await refund_webhook(merchant, shop))["payload"]
+
+    known = (await merchant.refund_status()).body["refundId"]
+    assert ("merchantRefundId" in payload, payload["refundId"]) == (False, known)
+
+
+def signature_of(shop, secret):
+    headers, _ = shop.received[-1]
+    genuine = hmac.digest(secret.encode(), shop.raw[-1], hashlib.sha256).hex()
+    names = {name.lower(): value for name, value in headers.items()}
+    return names, genuine
+
+
+async def test_fault_hmac_then_signed_over_the_raw_body_and_no_authorization(merchant, shop):
+    await merchant.fault("webhook", "hmac")
+
+    await merchant.paid()
+
+    await shop.wait_for(1)
+    headers, genuine = signature_of(shop, "sandbox-hmac-secret")
+    assert headers["x-phonepe-checksum-signature"] == genuine
+    assert (headers["x-phonepe-checksum-key-id"], "authorization" in headers) == ("sandbox-key-1", False)
+
+
+async def test_switch_hmac_with_a_wrong_credential_then_another_signature(merchant, shop):
+    await merchant.switch(webhook_auth="HMAC", webhook_hmac_secret="mine", webhook_hmac_key_id="k2")
+    await merchant.fault("webhook", "wrong_credential", count=1)
+    await merchant.paid("A")
+    await shop.wait_for(1)
+    forged, genuine_a = signature_of(shop, "mine")
+
+    await merchant.paid("B")
+
+    await shop.wait_for(2)
+    honest, genuine_b = signature_of(shop, "mine")
+    signed = "x-phonepe-checksum-signature"
+    assert (forged[signed] == genuine_a, honest[signed] == genuine_b) == (False, True)
+    assert honest["x-phonepe-checksum-key-id"] == "k2"
+
+
+@pytest.mark.parametrize(
+    ("form", "header"), [("hex", VECTOR), ("prefixed", f"SHA256 {VECTOR}"), ("upper", VECTOR.upper())]
+)
+async def test_switch_webhook_header_form(merchant, shop, form, header):
+    await merchant.switch(webhook_header_form=form)
+
+    await merchant.paid()
+
+    await shop.wait_for(1)
+    assert shop.received[0][0]["Authorization"] == header

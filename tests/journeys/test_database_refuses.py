@@ -1,0 +1,92 @@
+"""What nobody can do to the tables, not even by hand at psql."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from django.utils import timezone
+
+from bookings.models import Booking
+from okpuja.embedded import server
+from payments import completion
+from payments.models import PaymentOrder
+from payments.states import Source
+from tests import make
+from tests.journeys import customer
+from tests.processes import database_url
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def psql(sql: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [server.BIN / "psql", database_url(), "-v", "ON_ERROR_STOP=1", "-c", sql],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def paid(sandbox: Sandbox) -> PaymentOrder:
+    """A booked order."""
+    (order,) = customer.orders_known_to(sandbox)
+    paid = make.answer("COMPLETED", amount=order.amount, gateway_order_id=order.gateway_order_id)
+    completion.settle(order.pk, paid, source=Source.MANUAL, now=timezone.now())
+    return PaymentOrder.objects.get(pk=order.pk)
+
+
+COLUMNS = "puja, package, date, time, name, email, phone, address, amount, created_at"
+
+
+@pytest.mark.parametrize(
+    ("cart_id", "merchant_order_id"), [("cart_id", "'OTHER'"), ("'OTHER'", "merchant_order_id")]
+)
+def test_a_second_booking_for_a_cart_or_an_order_is_refused(
+    paid: PaymentOrder, cart_id: str, merchant_order_id: str
+) -> None:
+    refused = psql(
+        f"INSERT INTO bookings_booking (booking_id, cart_id, merchant_order_id, {COLUMNS})"
+        f" SELECT 'BK-00000000', {cart_id}, {merchant_order_id}, {COLUMNS} FROM bookings_booking"
+    )
+
+    assert refused.returncode == 1
+    assert "duplicate key value violates unique constraint" in refused.stderr
+    assert Booking.objects.count() == 1
+
+
+def test_a_second_open_order_for_a_cart_is_refused(sandbox: Sandbox) -> None:
+    customer.orders_known_to(sandbox)
+    columns = [
+        f.column for f in PaymentOrder._meta.concrete_fields if f.column not in ("id", "merchant_order_id")
+    ]
+
+    refused = psql(
+        f"INSERT INTO payments_order (merchant_order_id, {', '.join(columns)})"
+        f" SELECT 'ANOTHER', {', '.join(columns)} FROM payments_order"
+    )
+
+    assert refused.returncode == 1
+    assert "payments_order_one_open_per_cart" in refused.stderr
+    assert PaymentOrder.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("UPDATE payments_order SET status = 'INITIATED'", "cannot go from SUCCESS to INITIATED"),
+        ("UPDATE payments_order SET amount = 100", "never change"),
+        ("DELETE FROM payments_order", "never deleted"),
+        ("UPDATE payments_event SET detail = '{}'", "only appended to"),
+        ("DELETE FROM payments_event", "only appended to"),
+    ],
+)
+def test_what_has_happened_cannot_be_undone(paid: PaymentOrder, sql: str, why: str) -> None:
+    refused = psql(sql)
+
+    assert refused.returncode == 1
+    assert why in refused.stderr
+    assert PaymentOrder.objects.get() == paid
+    assert PaymentOrder.objects.get().status == "SUCCESS"

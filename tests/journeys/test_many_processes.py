@@ -1,0 +1,105 @@
+"""Many processes and many requests at once, over the same orders."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bookings.models import Booking
+from payments.models import PaymentOrder
+from tests.journeys import customer
+from tests.processes import checker, free_port, started, web
+from tests.sandbox import Sandbox, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_two_processes_sweeping_500_orders_ask_500_times_and_book_each_once(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    orders = customer.orders_known_to(sandbox, 500)
+
+    with ExitStack() as running:
+        sweeps = [
+            running.enter_context(
+                started(
+                    "manage.py",
+                    "auto_complete_payments",
+                    log=tmp_path / f"{number}.log",
+                    PHONEPE_BASE_URL=sandbox.base_url,
+                )
+            )
+            for number in range(2)
+        ]
+        exits = [sweep.wait(90) for sweep in sweeps]
+
+    logs = [(tmp_path / f"{number}.log").read_text() for number in range(2)]
+    assert exits == [0, 0], logs
+    assert sandbox.calls()["status"] == 500
+    assert customer.statuses(*orders) == {"SUCCESS"}
+    assert customer.booked(*orders) == Booking.objects.count() == 500
+    assert all(" checked, " in text for text in logs)
+
+
+def test_20_parallel_status_requests_cost_one_gateway_call_and_all_see_the_success(
+    site: str, sandbox: Sandbox
+) -> None:
+    order, earlier = customer.orders_known_to(sandbox, 2, age_s=40, due_in_s=60)
+    customer.status(
+        site, earlier.cart_id
+    )  # the emulator has forgotten the site's token: it has a new one now
+    sandbox.settings(latency=0.3)
+    url = f"{site}/api/payments/cart/{order.cart_id}/status/"
+
+    with ThreadPoolExecutor(20) as pool:
+        replies = list(pool.map(lambda _: customer.call("GET", url), range(20)))
+
+    assert [reply.status for reply in replies] == [200] * 20
+    assert {reply.json["data"]["payment_status"] for reply in replies} == {"SUCCESS"}
+    assert sandbox.calls(order.merchant_order_id)["status"] == 1
+    assert Booking.objects.filter(cart_id=order.cart_id).count() == 1
+
+
+def test_status_answers_within_3_s_while_the_gateway_hangs_and_many_ask(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    orders = customer.orders_known_to(sandbox, 30, age_s=40, due_in_s=60)
+    sandbox.fault("status", "hang", seconds=3.5)
+    own = web(log=tmp_path / "web.log", port=free_port(), PHONEPE_BASE_URL=sandbox.base_url)
+
+    with own as site, ThreadPoolExecutor(30) as pool:  # one of its own, which takes the hanging calls along
+        urls = [f"{site}/api/payments/cart/{order.cart_id}/status/" for order in orders]
+        replies = list(pool.map(lambda url: customer.call("GET", url), urls))
+
+    assert [reply.status for reply in replies] == [200] * 30
+    assert max(reply.took_s for reply in replies) < 4  # 3 by contract, and this machine's own slowness
+
+
+def test_open_event_streams_leave_the_database_to_others(site: str, sandbox: Sandbox) -> None:
+    orders = customer.orders_known_to(sandbox, 45, state="PENDING", age_s=5, due_in_s=60)
+
+    with ExitStack() as watching:
+        for order in orders:
+            url = f"{site}/api/payments/cart/{order.cart_id}/events/"
+            stream = watching.enter_context(customer.listen(url))
+            assert stream.readline() == b"retry: 3000\n"
+        reply = customer.call("GET", f"{site}/api/payments/cart/{orders[0].cart_id}/status/")
+
+    assert reply.status == 200
+    assert reply.took_s < 2
+
+
+def test_three_checkers_share_the_work(sandbox: Sandbox, tmp_path: Path) -> None:
+    orders = customer.orders_known_to(sandbox, 60)
+
+    with ExitStack() as running:
+        for number in range(3):
+            running.enter_context(checker(log=tmp_path / f"{number}.log", PHONEPE_BASE_URL=sandbox.base_url))
+        wait_until(lambda: customer.booked(*orders) == 60, within_s=30)
+
+    assert sandbox.calls()["status"] == 60
+    assert Booking.objects.count() == 60
+    assert PaymentOrder.objects.filter(next_check_at__isnull=False).count() == 0

@@ -1,0 +1,141 @@
+"""PostgreSQL is restarted, roughly, under a running checker and a running web site."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.journeys import customer
+from tests.processes import ROOT, checker, free_port, web
+from tests.sandbox import Sandbox, wait_until
+
+HOLD = """
+import sys
+from okpuja.embedded import server
+print(server.start(), server.BIN, flush=True)
+sys.stdin.read()
+"""
+
+
+class Server:
+    """A PostgreSQL of the test's own, which it may restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._holder = subprocess.Popen(
+            [sys.executable, "-c", HOLD],
+            cwd=ROOT,
+            env={**os.environ, "EMBEDDED_POSTGRES_DIR": str(folder)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._holder.stdout
+        self.host, self._bin = self._holder.stdout.readline().split()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/okpuja?host={self.host}"
+
+    def pg_ctl(self, *arguments: str) -> None:
+        subprocess.run(
+            [f"{self._bin}/pg_ctl", "-D", self.folder, "-l", self.folder / "log", *arguments],
+            user="pgserver" if os.geteuid() == 0 else None,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+            check=True,
+        )
+
+    def ask(self, sql: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def close(self) -> None:
+        assert self._holder.stdin
+        assert self._holder.stdout
+        self.pg_ctl("-m", "immediate", "stop")
+        self._holder.stdin.close()
+        self._holder.wait(10)
+        self._holder.stdout.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path / "postgres")
+    yield server
+    server.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_checker_web_site_and_mails_go_on_after_postgresql_was_restarted(
+    server: Server, sandbox: Sandbox, log: Path, tmp_path: Path
+) -> None:
+    settings = {
+        "DATABASE_URL": server.url,
+        "PHONEPE_BASE_URL": sandbox.base_url,
+        "EMAIL_URL": f"file://{tmp_path}/mail",
+    }
+    for command in (["migrate", "-v0"], ["seed_catalog"]):
+        manage(*command, **settings)
+    with (
+        checker(log=log, **settings) as running,
+        web(log=tmp_path / "web.log", port=free_port(), **settings) as site,
+    ):
+        pay_and_await_booking(site, server)
+        server.pg_ctl("-m", "immediate", "-w", "restart")
+        assert customer.call("GET", f"{site}/healthz").status == 200
+        wait_until(lambda: customer.call("GET", f"{site}/readyz").status == 200)
+
+        pay_and_await_booking(site, server)
+
+        wait_until(lambda: server.ask(MAILED) == [(2,)], within_s=20)
+        assert running.poll() is None
+        hook = [line for line in log.read_text().splitlines() if "payments_due" in line]
+        assert hook  # it noticed, and listens again: a nudge through the new server was heard above
+
+
+MAILED = "SELECT count(*) FROM bookings_booking WHERE confirmation_sent_at IS NOT NULL"
+
+
+def pay_and_await_booking(site: str, server: Server) -> None:
+    """Buy, pay, and let a webhook wake the checker: hearing it takes a live listener."""
+    package_id = server.ask("SELECT min(id) FROM catalog_package WHERE is_active")[0][0]
+    cart_id = customer.fill_cart(site, package_id=package_id)
+    started = customer.start_payment(site, cart_id)
+    name = started["merchant_order_id"]
+    customer.press_on_pay_page(started["phonepe_payment_url"], "close_paid")
+    assert customer.send_webhook(site, name).status == 200
+    booking = f"SELECT count(*) FROM bookings_booking WHERE merchant_order_id = '{name}'"
+    wait_until(lambda: server.ask(booking) == [(1,)], within_s=10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_checker_told_to_stop_while_the_database_is_gone_ends_in_time(
+    server: Server, sandbox: Sandbox, log: Path
+) -> None:
+    settings = {"DATABASE_URL": server.url, "PHONEPE_BASE_URL": sandbox.base_url}
+    manage("migrate", "-v0", **settings)
+    with checker(log=log, **settings) as running:
+        server.pg_ctl("-m", "immediate", "stop")
+        time.sleep(1)
+
+        running.terminate()
+        exit_code = running.wait(10)
+    server.pg_ctl("-w", "-o", f'-h "" -k {server.host}', "start")
+
+    assert exit_code == 0
+    told = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line for line in told if line["logger"].startswith("payments") and "exception" in line] == []
+
+
+def manage(*arguments: str, **settings: str) -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, check=True)

@@ -1,0 +1,64 @@
+"""Log lines of a process: one JSON object each, on stdout or stderr and in `LOG_FILE`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from okpuja.logging import stream
+from tests.processes import manage
+
+SAY = """
+import logging, structlog
+structlog.get_logger("ours").info("a thing happened", order="OKP-1", amount="₹1,499")
+logging.getLogger("theirs").warning("said by %s", "a library")
+try:
+    1 / 0
+except ZeroDivisionError:
+    structlog.get_logger("ours").exception("a thing\\nfailed", object=object)
+"""
+
+
+def told(text: str) -> list[dict[str, str]]:
+    """The lines without their time, which each output takes for itself."""
+    return [{k: v for k, v in json.loads(line).items() if k != "timestamp"} for line in text.splitlines()]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ours_and_libraries_lines_are_json_and_stand_in_the_file_as_well(tmp_path: Path) -> None:
+    log_file = tmp_path / "okpuja.log"
+
+    done = manage("shell", "-v0", "-c", SAY, LOG_FILE=str(log_file))
+
+    ours, theirs, failed = told(done.stderr)
+    assert (ours["event"], ours["order"], ours["amount"]) == ("a thing happened", "OKP-1", "₹1,499")
+    assert (ours["level"], ours["logger"]) == ("info", "ours")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("said by a library", "warning", "theirs")
+    assert "ZeroDivisionError" in failed["exception"]
+    assert told(log_file.read_text()) == [ours, theirs, failed]
+    assert done.stdout == ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_level_silences_what_is_below(tmp_path: Path) -> None:
+    done = manage("shell", "-v0", "-c", SAY, LOG_LEVEL="ERROR")
+
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["manage.py", "payment_status", "--json"], "stderr"),
+        (["manage.py", "auto_complete_payments"], "stderr"),
+        (["manage.py", "auto_complete_payments", "--continuous"], "stdout"),
+        (["manage.py", "auto_complete_payments", "--continuous", "--json"], "stderr"),
+        (["/venv/bin/granian", "okpuja.asgi:application"], "stdout"),
+    ],
+)
+def test_a_commands_result_and_a_services_log_have_stdout_to_themselves(
+    argv: list[str], expected: str
+) -> None:
+    assert stream(argv) == f"ext://sys.{expected}"
