@@ -11,9 +11,10 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from phonepe_sandbox import effects, validation, wire
-from phonepe_sandbox.book import DuplicateOrder, RefundRefused
+from phonepe_sandbox.book import DuplicateOrder
 from phonepe_sandbox.effects import NoAnswer
 from phonepe_sandbox.journal import Exchange
+from phonepe_sandbox.refund_rules import RefundRefused
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
 from phonepe_sandbox.shown import pay_page
 from phonepe_sandbox.validation import Refused
@@ -21,6 +22,7 @@ from phonepe_sandbox.wire import Answer
 
 OAUTH_BASES = ("/apis/pg-sandbox", "/apis/identity-manager")
 PG_BASES = {"/apis/pg-sandbox": "sandbox", "/apis/pg": "production"}
+CHANGING = {"token", "pay", "sdk_order", "refund"}  # saved before they are answered
 ABORT_WITH_RST = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing resets the connection
 
 
@@ -35,6 +37,7 @@ class Call:
     body: Any = None
     refused: Refused | None = None
     layout: str = "sandbox"
+    token_life: int | None = None
 
 
 Operation = Callable[[Sandbox, Call], Answer]
@@ -60,7 +63,21 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _not_mapped(request: web.Request) -> web.Response:
+    """A path or method that is none of the API's; in the log when it was meant for the API."""
     answer = wire.mapping_not_found()
+    if request.path.startswith("/apis"):
+        sandbox = request.app[SANDBOX]
+        entry = Exchange(
+            at_ms=sandbox.clock.now_ms(),
+            kind="unmapped",
+            method=request.method,
+            path=request.raw_path,
+            request=await request.read(),
+            content_type=request.content_type,
+            status=answer.status,
+            response=answer.encoded(),
+        )
+        sandbox.journal.keep(entry)
     return _response(answer, answer.encoded())
 
 
@@ -82,6 +99,7 @@ def _endpoint(kind: str, operation: Operation, layout: str = "sandbox") -> Handl
             path=request.raw_path,
             merchant_order_id=call.merchant_order_id,
             request=call.raw,
+            content_type=request.content_type if call.raw else "",
         )
         try:
             answer = await _carry_out(sandbox, call, operation, entry)
@@ -94,6 +112,8 @@ def _endpoint(kind: str, operation: Operation, layout: str = "sandbox") -> Handl
         finally:
             entry.took_ms = 1000 * (time.perf_counter() - started)
             sandbox.journal.keep(entry)
+            if kind in CHANGING:
+                sandbox.save()
 
     return handle
 
@@ -110,6 +130,7 @@ async def _carry_out(sandbox: Sandbox, call: Call, operation: Operation, entry: 
     if answer is not None:
         return answer
     sandbox.catch_up()
+    call.token_life = next((r.params["seconds"] for r in rules if r.kind == "token_life"), None)
     try:
         answer = operation(sandbox, call)
     except Refused as refused:
@@ -178,7 +199,8 @@ def issue_token(sandbox: Sandbox, call: Call) -> Answer:
         return wire.gateway_refusal()
     if not sandbox.config.credentials.match(client_id, client_secret, client_version):
         return wire.invalid_client(sandbox.settings)
-    return wire.token(sandbox.tokens.issue(sandbox.settings.token_life))
+    life = sandbox.settings.token_life if call.token_life is None else call.token_life
+    return wire.token(sandbox.tokens.issue(life), sandbox.settings)
 
 
 def pay(sandbox: Sandbox, call: Call) -> Answer:
@@ -200,10 +222,12 @@ def _open(sandbox: Sandbox, call: Call, *, redirect_needed: bool) -> Answer:
     try:
         order = sandbox.book.open(new, layout=call.layout)
     except DuplicateOrder:
-        return wire.duplicate_order(sandbox.settings)
-    if call.kind == "sdk_order":
-        return wire.created_for_app(order)
-    return wire.created(order, pay_page=pay_page(sandbox, call.request, order))
+        order = sandbox.book.orders[new.merchant_order_id]
+        untried = order.state == "PENDING" and not order.attempts
+        if not untried or sandbox.settings.duplicate_while_untried == "refuse":
+            return wire.duplicate_order(sandbox.settings)
+    link = None if call.kind == "sdk_order" else pay_page(sandbox, call.request, order)
+    return wire.created(order, sandbox.settings, pay_page=link)
 
 
 def order_status(sandbox: Sandbox, call: Call) -> Answer:
@@ -212,7 +236,10 @@ def order_status(sandbox: Sandbox, call: Call) -> Answer:
     if order is None:
         return wire.unknown_order(sandbox.settings)
     attempts = order.attempts if _asked(call, "details") else order.attempts[-1:]
-    return Answer(200, wire.order_status(order, attempts, error_context=_asked(call, "errorContext")))
+    body = wire.order_status(order, attempts, error_context=_asked(call, "errorContext"))
+    if sandbox.settings.test_states:
+        body["state"] = wire.test_state(order)
+    return Answer(200, body)
 
 
 def transaction_status(sandbox: Sandbox, call: Call) -> Answer:
@@ -235,8 +262,12 @@ def refund(sandbox: Sandbox, call: Call) -> Answer:
         return wire.mapping_not_found()
     if call.refused is not None:
         raise call.refused
+    new = validation.read_refund(call.body, sandbox.settings)
+    known = sandbox.book.find_refund(new.merchant_refund_id)
+    if known is not None and sandbox.settings.duplicate_refund == "repeat" and known.is_of(new):
+        return wire.refund_accepted(known)
     try:
-        made = sandbox.book.refund(validation.read_refund(call.body, sandbox.settings))
+        made = sandbox.book.refund(new)
     except RefundRefused as refused:
         return wire.bad_request(str(refused))
     return wire.refund_accepted(made)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from phonepe_sandbox import api, config, control, pages
+from phonepe_sandbox import api, config, control, forms, pages, paypage
 from phonepe_sandbox.clock import Clock
 from phonepe_sandbox.config import Config
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
+from phonepe_sandbox.store import StateError
 
 LARGEST_BODY = 64 * 1024 * 1024  # ten thousand orders to register fit in
 ENDING_S = 1.0  # hung answers do not hold up the end
@@ -25,13 +26,18 @@ def make_app(config: Config | None = None, *, clock: Clock | None = None) -> web
     app[SANDBOX] = sandbox
     app.cleanup_ctx.append(sandbox.alive)
     control.add_routes(app)
+    paypage.add_routes(app)
     pages.add_routes(app)
+    forms.add_routes(app)
     api.add_routes(app)  # last: it answers every other path
     return app
 
 
 def run(argv: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code: 0, 1 (cannot listen), 2 (bad arguments)."""
+    """Serve until SIGTERM or SIGINT.
+
+    Returns the exit code: 0, 1 (cannot listen, or use the state file), 2 (bad arguments).
+    """
     try:
         wanted = config.read(argv)
     except SystemExit as stop:  # argparse has said why
@@ -44,7 +50,12 @@ async def _serve(wanted: Config) -> int:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stopped.set)
-    runner = web.AppRunner(make_app(wanted), access_log=None, shutdown_timeout=ENDING_S)
+    try:
+        app = make_app(wanted)
+    except StateError as error:
+        sys.stderr.write(f"phonepe_sandbox: {error}\n")
+        return 1
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=ENDING_S)
     await runner.setup()
     try:
         await web.TCPSite(runner, wanted.host, wanted.port, backlog=BACKLOG).start()

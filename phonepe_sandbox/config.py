@@ -1,10 +1,14 @@
 """What the emulator is started with: arguments, with defaults from the environment."""
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from phonepe_sandbox.faults import BadRule, Faults
 from phonepe_sandbox.settings import BadSetting, Settings
 from phonepe_sandbox.tokens import Credentials
 
@@ -24,7 +28,8 @@ Steer it with JSON under /sandbox/api/, for example:
   curl -d '{"advance":900}'                                   http://HOST:PORT/sandbox/api/clock
   curl -d '{"token_life":5,"max_rps":20}'                     http://HOST:PORT/sandbox/api/settings
 The control API asks for no password: leave --host at 127.0.0.1 unless the network is yours.
-State lives in memory and ends with the process. SIGTERM or Ctrl-C ends it.
+State lives in memory and ends with the process, unless --state names a file for it. SIGTERM or
+Ctrl-C ends it.
 """
 
 
@@ -39,6 +44,8 @@ class Config:
     )
     settings: Settings = field(default_factory=Settings)
     seed: int = 1
+    faults: tuple[Any, ...] = ()  # rules as the control API takes them
+    state: Path | None = None  # file that keeps the state across restarts
 
 
 def read(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Config:
@@ -52,11 +59,26 @@ def read(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Config:
         "token_life": given.token_life,
     }
     try:
-        settings = Settings().changed(switches)
-    except BadSetting as error:
+        settings = Settings().changed(switches | _json(given.settings, "--settings", {}))
+        faults = _json(given.faults, "--faults", [])
+        for rule in faults:
+            Faults(given.seed).add(rule)
+    except (BadSetting, BadRule) as error:
         parser.error(str(error))
     credentials = Credentials(given.client_id, given.client_secret, given.client_version)
-    return Config(given.host, given.port, credentials, settings, given.seed)
+    state = Path(given.state) if given.state else None
+    return Config(given.host, given.port, credentials, settings, given.seed, tuple(faults), state)
+
+
+def _json(text: str, option: str, kind: Any) -> Any:
+    """The JSON value of an option; `kind` is the empty value of the type that is wanted."""
+    try:
+        value = json.loads(text) if text else kind
+    except ValueError as error:
+        raise BadSetting(f"{option} is not JSON: {error}") from error
+    if not isinstance(value, type(kind)):
+        raise BadSetting(f"{option} must be a JSON {'object' if kind == {} else 'list'}")
+    return value
 
 
 def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -82,6 +104,11 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--webhook-url", "SANDBOX_WEBHOOK_URL", "", "where webhooks go; none: nothing is sent")
     option("--webhook-username", "PHONEPE_WEBHOOK_USERNAME", usual.settings.webhook_username, "webhook user")
     option("--webhook-password", "PHONEPE_WEBHOOK_PASSWORD", usual.settings.webhook_password, "its password")
+    option("--settings", "SANDBOX_SETTINGS", "", "switches as JSON, for example '{\"max_rps\": 20}'")
+    option(
+        "--faults", "SANDBOX_FAULTS", "", 'fault rules as JSON, [{"on": "pay", "kind": "reset", "rate": 0.1}]'
+    )
+    option("--state", "SANDBOX_STATE", "", "file that keeps everything across restarts; none: memory")
     parser.add_argument(
         "--token-life",
         type=int,

@@ -9,9 +9,10 @@ from aiohttp import web
 
 from phonepe_sandbox.book import OrderClosed
 from phonepe_sandbox.bulk import register
-from phonepe_sandbox.entries import PAYMENT_MODES, Json, Order
+from phonepe_sandbox.entries import Json, Order
 from phonepe_sandbox.faults import BadRule
 from phonepe_sandbox.fields import BadField, Fields
+from phonepe_sandbox.offer import PAYMENT_MODES
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
 from phonepe_sandbox.settings import FLAG, TEXT, BadSetting, one_of, or_null, seconds, whole
 from phonepe_sandbox.shown import order_shown
@@ -68,17 +69,25 @@ def guarded(handler: Handler) -> Handler:
     """
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
+        if is_foreign(request):
             return _json({"error": "the control API is not for other sites' pages"}, status=403)
         try:
-            return await handler(request)
+            answer = await handler(request)
+            if request.method != "GET":
+                request.app[SANDBOX].save()
+            return answer
         except Trouble as trouble:
             return _json({"error": str(trouble)}, status=trouble.status)
         except (BadField, BadRule, BadSetting, Refused) as mistake:
             return _json({"error": str(mistake)}, status=400)
 
     return handle
+
+
+def is_foreign(request: web.Request) -> bool:
+    """Whether a browser sends this for a page of another site."""
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
 
 
 async def _no_such_call(request: web.Request) -> web.Response:
@@ -144,7 +153,7 @@ async def outcome(request: web.Request) -> web.Response:
     fields = await _fields(request)
     action: Json = {
         "outcome": fields.take("outcome", one_of(*OUTCOMES)),
-        "payment_mode": fields.take("paymentMode", one_of(*PAYMENT_MODES), "UPI_QR"),
+        "payment_mode": fields.take("paymentMode", or_null(one_of(*PAYMENT_MODES)), None),
         "reported_amount": fields.take("amount", or_null(whole(0, 10**12)), None),
         "force": fields.take("force", FLAG, False),
         "webhook": fields.take("webhook", FLAG, True),

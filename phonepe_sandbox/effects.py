@@ -2,14 +2,15 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from phonepe_sandbox import wire
 from phonepe_sandbox.faults import FaultRule
 from phonepe_sandbox.wire import Answer
 
-Params = dict[str, Any]
 OUTAGE_PAGE = "<!DOCTYPE html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 
 
@@ -28,7 +29,7 @@ async def before(rules: list[FaultRule]) -> Answer | None:
     for rule in rules:
         strike = INSTEAD.get(rule.kind)
         if strike is not None:
-            answer = await strike(rule.params)
+            answer = await strike(rule)
             if answer is not None:
                 return answer
     return None
@@ -39,34 +40,35 @@ async def after(rules: list[FaultRule], answer: Answer) -> Answer:
     for rule in rules:
         spoil = SPOILT.get(rule.kind)
         if spoil is not None:
-            answer = await spoil(answer, rule.params)
+            answer = await spoil(answer, rule)
     return answer
 
 
 # -- before and instead -------------------------------------------------------------------
 
 
-async def _latency(params: Params) -> None:
-    await asyncio.sleep(params["seconds"])
+async def _latency(rule: FaultRule) -> None:
+    """`seconds`, and by chance up to `spread` more."""
+    await asyncio.sleep(rule.params["seconds"] + rule.chance.uniform(0, rule.params["spread"]))
 
 
-async def _hang(params: Params) -> Answer:
-    await asyncio.sleep(params["seconds"])
+async def _hang(rule: FaultRule) -> Answer:
+    await asyncio.sleep(rule.params["seconds"])
     raise NoAnswer
 
 
-async def _reset(params: Params) -> Answer:
+async def _reset(rule: FaultRule) -> Answer:
     raise NoAnswer
 
 
-async def _rate_limited(params: Params) -> Answer:
-    return wire.too_many_requests(params.get("retryAfter"))
+async def _rate_limited(rule: FaultRule) -> Answer:
+    return wire.too_many_requests(rule.params.get("retryAfter"))
 
 
-async def _server_error(params: Params) -> Answer:
+async def _server_error(rule: FaultRule) -> Answer:
     """§7.1: what load balancers and outages answer."""
-    status = params["status"]
-    match params["body"]:
+    status = rule.params["status"]
+    match rule.params["body"]:
         case "html":
             return Answer(
                 status, raw=OUTAGE_PAGE.format(f"{status} Error").encode(), content_type="text/html"
@@ -79,36 +81,60 @@ async def _server_error(params: Params) -> Answer:
             return wire.server_error(status)
 
 
-async def _html_200(params: Params) -> Answer:
+async def _html_200(rule: FaultRule) -> Answer:
     return Answer(200, raw=OUTAGE_PAGE.format("Maintenance").encode(), content_type="text/html")
 
 
-async def _unauthorized(params: Params) -> Answer:
+async def _refused(rule: FaultRule) -> Answer:
+    return wire.refused(rule.params["status"], rule.params["code"], rule.params["shape"])
+
+
+async def _unauthorized(rule: FaultRule) -> Answer:
     return wire.authorization_failed()
 
 
 # -- to the answer ------------------------------------------------------------------------
 
 
-async def _stored_then_error(answer: Answer, params: Params) -> Answer:
+async def _stored_then_error(answer: Answer, rule: FaultRule) -> Answer:
     return wire.server_error()
 
 
-async def _stored_then_hang(answer: Answer, params: Params) -> Answer:
-    await asyncio.sleep(params["seconds"])
+async def _stored_then_hang(answer: Answer, rule: FaultRule) -> Answer:
+    await asyncio.sleep(rule.params["seconds"])
     raise NoAnswer
 
 
-async def _truncated_json(answer: Answer, params: Params) -> Answer:
+async def _truncated_json(answer: Answer, rule: FaultRule) -> Answer:
     whole = answer.encoded()
     return Answer(answer.status, raw=whole[: len(whole) // 2], headers=answer.headers)
 
 
-async def _unknown_state(answer: Answer, params: Params) -> Answer:
-    return _with(answer, state=params["state"])
+async def _unknown_state(answer: Answer, rule: FaultRule) -> Answer:
+    return _with(answer, state=rule.params["state"])
 
 
-async def _unknown_fields(answer: Answer, params: Params) -> Answer:
+async def _unknown_payment_mode(answer: Answer, rule: FaultRule) -> Answer:
+    """The SDK raises on it (§11); it may come any day (§4.2)."""
+    if answer.raw is None and isinstance(answer.body, dict):
+        for attempt in answer.body.get("paymentDetails", ()):
+            attempt["paymentMode"] = rule.params["paymentMode"]
+    return answer
+
+
+IN_SECONDS = {"issued_at", "expires_at", "session_expires_at"}
+IN_MILLISECONDS = {"expireAt", "expiryAt", "timestamp"}
+
+
+async def _clock_skew(answer: Answer, rule: FaultRule) -> Answer:
+    """The answer of a gateway whose clock is wrong, `Date` header included."""
+    skew_s = rule.params["seconds"]
+    headers = answer.headers | {"Date": formatdate(time.time() + skew_s, usegmt=True)}
+    body = answer.body if answer.raw is not None else _shifted(answer.body, skew_s)
+    return Answer(answer.status, body, answer.raw, answer.content_type, headers)
+
+
+async def _unknown_fields(answer: Answer, rule: FaultRule) -> Answer:
     """The documents ask for lenient reading (§4.5); so add to every level."""
     if answer.raw is not None:
         return answer
@@ -116,12 +142,12 @@ async def _unknown_fields(answer: Answer, params: Params) -> Answer:
     return Answer(answer.status, body, headers=answer.headers)
 
 
-async def _amount_changed(answer: Answer, params: Params) -> Answer:
-    return _with(answer, amount=params["amount"])
+async def _amount_changed(answer: Answer, rule: FaultRule) -> Answer:
+    return _with(answer, amount=rule.params["amount"])
 
 
-async def _order_id_changed(answer: Answer, params: Params) -> Answer:
-    return _with(answer, orderId=params["orderId"])
+async def _order_id_changed(answer: Answer, rule: FaultRule) -> Answer:
+    return _with(answer, orderId=rule.params["orderId"])
 
 
 def _with(answer: Answer, **changes: Any) -> Answer:
@@ -129,6 +155,16 @@ def _with(answer: Answer, **changes: Any) -> Answer:
     if answer.raw is None and isinstance(answer.body, dict):
         answer.body |= {name: value for name, value in changes.items() if name in answer.body}
     return answer
+
+
+def _shifted(value: Any, skew_s: float, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _shifted(inner, skew_s, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_shifted(inner, skew_s) for inner in value]
+    if name in IN_SECONDS:
+        return value + int(skew_s)
+    return value + int(1000 * skew_s) if name in IN_MILLISECONDS else value
 
 
 def _strewn(value: Any) -> Any:
@@ -140,20 +176,24 @@ def _strewn(value: Any) -> Any:
     return value
 
 
-INSTEAD: dict[str, Callable[[Params], Awaitable[Answer | None]]] = {
+INSTEAD: dict[str, Callable[[FaultRule], Awaitable[Answer | None]]] = {
     "latency": _latency,
     "hang": _hang,
     "reset": _reset,
     "rate_limited": _rate_limited,
+    "rps_limit": _rate_limited,
     "server_error": _server_error,
+    "refused": _refused,
     "html_200": _html_200,
     "unauthorized": _unauthorized,
 }
-SPOILT: dict[str, Callable[[Answer, Params], Awaitable[Answer]]] = {
+SPOILT: dict[str, Callable[[Answer, FaultRule], Awaitable[Answer]]] = {
     "stored_then_error": _stored_then_error,
     "stored_then_hang": _stored_then_hang,
     "truncated_json": _truncated_json,
     "unknown_state": _unknown_state,
+    "unknown_payment_mode": _unknown_payment_mode,
+    "clock_skew": _clock_skew,
     "unknown_fields": _unknown_fields,
     "amount_changed": _amount_changed,
     "order_id_changed": _order_id_changed,

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from phonepe_sandbox.offer import EVERYTHING, Offer
+
 OrderState = Literal["PENDING", "COMPLETED", "FAILED"]
 RefundState = Literal["PENDING", "CONFIRMED", "COMPLETED", "FAILED"]
 Outcome = Literal["success", "failure", "retry", "pending", "cancel"]
-
-PAYMENT_MODES = ("UPI_QR", "UPI_INTENT", "UPI_COLLECT", "CARD", "NET_BANKING")
 
 
 class Failure(NamedTuple):
@@ -35,6 +35,14 @@ AUTO_FAILED = Failure(
 )
 
 
+class Plan(NamedTuple):
+    """What will become of an order by itself: a customer's answer to a UPI request, a late authorisation."""
+
+    at_ms: int
+    what: Literal["success", "failure", "late_success"]
+    webhook: bool = True
+
+
 @dataclass(slots=True)
 class Attempt:
     """One try to pay; `paymentDetails[i]` of §4.2."""
@@ -47,6 +55,7 @@ class Attempt:
     utr: str
     upi_transaction_id: str
     failure: Failure | None = None
+    card: str = "CREDIT_CARD"  # which kind, when it is one
 
 
 @dataclass(slots=True)
@@ -64,6 +73,9 @@ class Order:
     message: str | None = None
     retry_allowed: bool = True
     layout: str = "sandbox"  # which URL layout it was created through: decides the look of its pay link
+    offer: Offer = EVERYTHING
+    phone: str | None = None
+    plan: Plan | None = None
     state: OrderState = "PENDING"
     failure: Failure | None = None
     paid_at_ms: int | None = None
@@ -94,6 +106,11 @@ class Refund:
     payment_mode: str
     utr: str
     state: RefundState = "PENDING"
+    due_ms: int = 0  # when it moves on
+
+    def is_of(self, new: "NewRefund") -> bool:
+        """Whether a request asks for this very refund."""
+        return (self.merchant_order_id, self.amount) == (new.merchant_order_id, new.amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +122,7 @@ class Event:
     state: str  # at that moment: the order or refund may have moved on before the webhook leaves
     refund: Refund | None = None
     by_expiry: bool = False
+    webhook: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,8 @@ class NewOrder:
     meta_info: dict[str, str] = field(default_factory=dict)
     message: str | None = None
     retry_allowed: bool = True
+    offer: Offer = EVERYTHING
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

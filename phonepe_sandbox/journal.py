@@ -13,6 +13,7 @@ KEPT_BODY = 20_000  # bytes of each body
 
 SECRETS = (
     (re.compile(rb"(client_secret=)[^&]*"), rb"\1********"),
+    (re.compile(rb'("client_secret"\s*:\s*")[^"]*'), rb"\1********"),
     (re.compile(rb'("(?:encrypted_)?access_token":")[^"]*'), rb"\1********"),
     (re.compile(rb'([?&]token=|"token":")[^"&]*'), rb"\1********"),
 )
@@ -30,6 +31,7 @@ class Exchange:
     request: bytes = b""
     status: int | None = None
     response: bytes = b""
+    content_type: str = ""  # of the request
     took_ms: float = 0.0
     faults: list[str] = field(default_factory=list)
     reason: str | None = None
@@ -56,29 +58,37 @@ class Journal:
     def __init__(self, kept: int = KEPT) -> None:
         self._exchanges: deque[Exchange] = deque(maxlen=kept)
         self.totals: Counter[str] = Counter()
-        self._by_order: dict[str, Counter[str]] = {}
+        self.by_order: dict[str, Counter[str]] = {}
+        self.keeps_fresh = False
+        self.fresh: list[Exchange] = []  # not yet in the state file
 
     def count(self, kind: str, merchant_order_id: str | None) -> None:
         """Counted when the call arrives, so that a call that never gets an answer counts too."""
         self.totals[kind] += 1
         if merchant_order_id is not None:
-            self._by_order.setdefault(merchant_order_id, Counter())[kind] += 1
+            self.by_order.setdefault(merchant_order_id, Counter())[kind] += 1
 
     def keep(self, exchange: Exchange) -> None:
-        if exchange.kind in ("token", "pay", "sdk_order"):  # the only ones that carry secrets
+        if exchange.kind in ("token", "pay", "sdk_order", "unmapped"):  # those that may carry secrets
             exchange.request = masked(exchange.request)
             exchange.response = masked(exchange.response)
         exchange.request = exchange.request[:KEPT_BODY]
         exchange.response = exchange.response[:KEPT_BODY]
+        self.restore(exchange)
+        if self.keeps_fresh:
+            self.fresh.append(exchange)
+
+    def restore(self, exchange: Exchange) -> None:
+        """Keep an exchange that is masked and cut already."""
         self._exchanges.append(exchange)
 
     def note(self, at_ms: int, merchant_order_id: str, action: str) -> None:
         """Log what a customer did, among the calls but not counted with them."""
-        self._exchanges.append(Exchange(at_ms, "customer", "", action, merchant_order_id))
+        self.keep(Exchange(at_ms, "customer", "", action, merchant_order_id))
 
     def calls(self, merchant_order_id: str | None = None) -> dict[str, int]:
         counted = (
-            self.totals if merchant_order_id is None else self._by_order.get(merchant_order_id, Counter())
+            self.totals if merchant_order_id is None else self.by_order.get(merchant_order_id, Counter())
         )
         return {kind: counted[kind] for kind in CALL_KINDS}
 

@@ -37,19 +37,19 @@ class TokenDesk:
     def __init__(self, mint: Mint, now: Callable[[], float]) -> None:
         self._mint = mint
         self._now = now
-        self._alive_until: dict[str, int] = {}
+        self.alive_until: dict[str, int] = {}  # token → epoch seconds
 
     def issue(self, life: int) -> Token:
         now = int(self._now())
         self._forget_expired(now)
         token = Token(self._mint.token({"iat": now, "exp": now + life}), now, now + life)
-        self._alive_until[token.value] = token.expires_at
+        self.alive_until[token.value] = token.expires_at
         return token
 
     def knows(self, authorization: str | None) -> bool:
         """Whether an Authorization header is `O-Bearer` + a live token; plain `Bearer` is wrong (§2.2)."""
         scheme, _, value = (authorization or "").partition(" ")
-        return scheme == "O-Bearer" and self._now() < self._alive_until.get(value, 0)
+        return scheme == "O-Bearer" and self._now() < self.alive_until.get(value, 0)
 
     def _forget_expired(self, now: int) -> None:
-        self._alive_until = {value: until for value, until in self._alive_until.items() if until > now}
+        self.alive_until = {value: until for value, until in self.alive_until.items() if until > now}

@@ -7,11 +7,13 @@ from typing import Any
 
 from phonepe_sandbox.book import IDENTIFIER
 from phonepe_sandbox.entries import NewOrder, NewRefund
+from phonepe_sandbox.offer import read_offer
 from phonepe_sandbox.settings import Settings, is_web_url
 
 LEAST_AMOUNT = 100  # paise
 EXPIRE_AFTER = range(300, 3601)  # seconds, Standard Checkout
 SHORT_UDF = re.compile(r"[A-Za-z0-9_+@.-]*")  # udf11-udf15
+DIGITS = re.compile(r"[0-9]{1,18}")
 PHONE = re.compile(r"(\+91)?[0-9]{10}")
 
 PAY_FIELDS = {
@@ -68,21 +70,24 @@ def read_json(raw: bytes) -> Any:
 
 def read_pay(body: Any, settings: Settings, *, redirect_needed: bool = True) -> NewOrder:
     """Check a create-payment body (§3.1). The SDK's create-order call may leave out redirectUrl."""
-    fields = _object(body, "body", PAY_FIELDS)
+    fields = _object(body, "body", PAY_FIELDS if redirect_needed else PAY_FIELDS | {"constraints"})
+    if fields.get("constraints") is not None:
+        raise Refused("constraints belong to Custom Checkout")  # the SDK sends a null (§11)
     flow = _object(fields.get("paymentFlow"), "paymentFlow", FLOW_FIELDS)
     if flow.get("type") != "PG_CHECKOUT":
         raise Refused("paymentFlow.type must be PG_CHECKOUT")
     _check_modes(flow.get("paymentModeConfig"))
-    _check_prefill(fields.get("prefillUserLoginDetails"))
     no_retry = [_flag(place.get("disablePaymentRetry"), "disablePaymentRetry") for place in (fields, flow)]
     return NewOrder(
         merchant_order_id=_identifier(fields.get("merchantOrderId"), "merchantOrderId"),
-        amount=_amount(fields.get("amount"), LEAST_AMOUNT),
+        amount=_amount(fields.get("amount"), LEAST_AMOUNT, settings),
         expire_after=_expire_after(fields.get("expireAfter")),
         meta_info=_meta_info(fields.get("metaInfo"), settings),
         message=_optional_text(flow.get("message"), "paymentFlow.message"),
         redirect_url=_redirect_url(flow.get("merchantUrls"), needed=redirect_needed),
         retry_allowed=not any(no_retry),
+        offer=read_offer(flow.get("paymentModeConfig")),
+        phone=_prefilled_phone(fields.get("prefillUserLoginDetails")),
     )
 
 
@@ -92,7 +97,7 @@ def read_refund(body: Any, settings: Settings) -> NewRefund:
     return NewRefund(
         merchant_refund_id=_identifier(fields.get("merchantRefundId"), "merchantRefundId"),
         merchant_order_id=_identifier(fields.get("originalMerchantOrderId"), "originalMerchantOrderId"),
-        amount=_amount(fields.get("amount"), settings.refund_minimum),
+        amount=_amount(fields.get("amount"), settings.refund_minimum, settings),
     )
 
 
@@ -115,7 +120,9 @@ def _identifier(value: Any, name: str) -> str:
     return value
 
 
-def _amount(value: Any, least: int) -> int:
+def _amount(value: Any, least: int, settings: Settings) -> int:
+    if settings.amount_as_text == "accept" and isinstance(value, str) and DIGITS.fullmatch(value):
+        value = int(value)
     if type(value) is not int or value < least:  # `type`: true is an int to isinstance
         raise Refused(f"amount must be a whole number of paise, {least} or more")
     return value
@@ -174,12 +181,13 @@ def _check_udf(key: str, text: Any, *, blank_allowed: bool) -> None:
         raise Refused(f"metaInfo.{key} may hold letters, digits and _ - + @ . only")
 
 
-def _check_prefill(value: Any) -> None:
+def _prefilled_phone(value: Any) -> str | None:
     if value is None:
-        return
+        return None
     phone = _object(value, "prefillUserLoginDetails", {"phoneNumber"}).get("phoneNumber")
     if phone is not None and (not isinstance(phone, str) or not PHONE.fullmatch(phone)):
         raise Refused("prefillUserLoginDetails.phoneNumber must be 10 digits or +91 and 10 digits")
+    return phone
 
 
 def _check_modes(value: Any) -> None:

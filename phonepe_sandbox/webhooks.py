@@ -5,7 +5,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
@@ -26,15 +26,21 @@ class Delivery:
     merchant_order_id: str
     at_ms: int
     url: str
-    body: bytes
-    credential: str
+    message: Json
     delay_s: float = 0.0
     copies: int = 1
+    genuine: bool = True
+    hmac_mode: bool = False
+    before_redirect: bool = False
+    held_s: float = 0.0  # it waits for the order's next webhook to overtake it, so long at most
     result: str = "waiting"
     status: int | None = None
     error: str | None = None
     tries: int = 0
     took_ms: float = 0.0
+    body: bytes = b""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    overtaken: asyncio.Event = field(default_factory=asyncio.Event)
 
     def shown(self) -> Json:
         return {
@@ -63,6 +69,8 @@ class Postman:
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_order: dict[str, deque[Delivery]] = {}
+        self.keeps_fresh = False
+        self.fresh: list[Delivery] = []  # ended, not yet in the state file
 
     def post(self, event: Event, *, delay_s: float | None = None) -> Delivery | None:
         """Send one event soon; None when no webhook is configured. The body is fixed now."""
@@ -74,20 +82,28 @@ class Postman:
             merchant_order_id=event.order.merchant_order_id,
             at_ms=self._clock.now_ms(),
             url=settings.webhook_url,
-            body=json.dumps(wire.webhook(event, settings), separators=(",", ":")).encode(),
-            credential=wire.webhook_credential(settings.webhook_username, settings.webhook_password),
+            message=wire.webhook(event, settings),
             delay_s=settings.webhook_delay if delay_s is None else delay_s,
         )
+        if settings.refund_webhook_shape == "flat":
+            _flatten(delivery)
         for rule in self._faults().draw("webhook", delivery.merchant_order_id):
             SPOILT[rule.kind](delivery, rule)
-        kept = self._by_order.setdefault(delivery.merchant_order_id, deque(maxlen=KEPT_PER_ORDER))
-        kept.append(delivery)
-        if delivery.result != "lost":
-            self._start(delivery)
+        delivery.body = json.dumps(delivery.message, separators=(",", ":")).encode()
+        overtaken = [one for one in self.deliveries(delivery.merchant_order_id) if one.held_s]
+        self.remember(delivery)
+        if delivery.result == "lost":
+            self._end(delivery)
+        else:
+            self._start(delivery, overtaken)
         return delivery
 
     def deliveries(self, merchant_order_id: str) -> list[Delivery]:
         return list(self._by_order.get(merchant_order_id, ()))
+
+    def remember(self, delivery: Delivery) -> None:
+        kept = self._by_order.setdefault(delivery.merchant_order_id, deque(maxlen=KEPT_PER_ORDER))
+        kept.append(delivery)
 
     async def forget(self) -> None:
         """Drop what is under way and what is remembered."""
@@ -95,21 +111,32 @@ class Postman:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._by_order.clear()
+        self.fresh.clear()
 
     async def close(self) -> None:
         await self.forget()
         if self._session is not None:
             await self._session.close()
 
-    def _start(self, delivery: Delivery) -> None:
-        task = asyncio.create_task(self._deliver(delivery))
+    def _start(self, delivery: Delivery, overtaken: list[Delivery]) -> None:
+        task = asyncio.create_task(self._deliver(delivery, overtaken))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery, overtaken: list[Delivery]) -> None:
         await asyncio.sleep(delivery.delay_s)
+        if delivery.held_s:
+            await _either(delivery.overtaken, delivery.held_s)
         for _ in range(delivery.copies):
             await self._try_repeatedly(delivery)
+        self._end(delivery)
+        for held in overtaken:
+            held.overtaken.set()
+
+    def _end(self, delivery: Delivery) -> None:
+        delivery.ended.set()
+        if self.keeps_fresh:
+            self.fresh.append(delivery)
 
     async def _try_repeatedly(self, delivery: Delivery) -> None:
         settings = self._settings()
@@ -118,20 +145,22 @@ class Postman:
             if nth:
                 await asyncio.sleep(pause)
                 pause *= 2
-            await self._try(delivery, settings.webhook_timeout)
+            await self._try(delivery, settings)
             if delivery.result == "delivered":
                 return
 
-    async def _try(self, delivery: Delivery, timeout_s: float) -> None:
+    async def _try(self, delivery: Delivery, settings: Settings) -> None:
         started = time.perf_counter()
         delivery.tries += 1
-        headers = {"Authorization": delivery.credential, "Content-Type": "application/json"}
+        proof = wire.webhook_headers(
+            delivery.body, settings, hmac_mode=delivery.hmac_mode, genuine=delivery.genuine
+        )
         try:
             async with self._client().post(
                 delivery.url,
                 data=delivery.body,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout_s),
+                headers=proof | {"Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=settings.webhook_timeout),
                 allow_redirects=False,
             ) as answer:
                 delivery.status, delivery.error = answer.status, None
@@ -148,6 +177,15 @@ class Postman:
         return self._session
 
 
+async def _either(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, or so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
 def _lost(delivery: Delivery, rule: FaultRule) -> None:
     delivery.result = "lost"
 
@@ -160,13 +198,45 @@ def _doubled(delivery: Delivery, rule: FaultRule) -> None:
     delivery.copies *= 2
 
 
+def _before_redirect(delivery: Delivery, rule: FaultRule) -> None:
+    delivery.before_redirect = True
+
+
+def _out_of_order(delivery: Delivery, rule: FaultRule) -> None:
+    delivery.held_s = rule.params["seconds"]
+
+
 def _wrong_credential(delivery: Delivery, rule: FaultRule) -> None:
-    delivery.credential = wire.webhook_credential("somebody", "else12345")
+    delivery.genuine = False
+
+
+def _flat(delivery: Delivery, rule: FaultRule) -> None:
+    _flatten(delivery)
+
+
+def _flatten(delivery: Delivery) -> None:
+    """§6.4: some samples of refund webhooks have neither `event` nor `payload`."""
+    if delivery.event.startswith("pg.refund.") and "payload" in delivery.message:
+        delivery.message = delivery.message["payload"]
+
+
+def _nameless_refund(delivery: Delivery, rule: FaultRule) -> None:
+    """§6.4: some failed ones lack `merchantRefundId`."""
+    delivery.message.get("payload", delivery.message).pop("merchantRefundId", None)
+
+
+def _hmac(delivery: Delivery, rule: FaultRule) -> None:
+    delivery.hmac_mode = True
 
 
 SPOILT: dict[str, Callable[[Delivery, FaultRule], None]] = {
     "lost": _lost,
     "delayed": _delayed,
     "doubled": _doubled,
+    "before_redirect": _before_redirect,
+    "out_of_order": _out_of_order,
     "wrong_credential": _wrong_credential,
+    "flat": _flat,
+    "nameless_refund": _nameless_refund,
+    "hmac": _hmac,
 }

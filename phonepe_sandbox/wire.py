@@ -1,6 +1,7 @@
 """Bodies as PhonePe writes them: answers (§2-§5), errors (§7) and webhooks (§6.4)."""
 
 import hashlib
+import hmac
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -37,9 +38,12 @@ DUPLICATE_STATUS = {
 }
 
 
+INPUTS = "Please check the inputs you have provided."
+
+
 def bad_request(reason: str) -> Answer:
     """§3.4. PhonePe's body does not say why; a header of ours does, out of the wire format's way."""
-    body = {"code": "BAD_REQUEST", "message": "Please check the inputs you have provided."}
+    body = {"code": "BAD_REQUEST", "message": INPUTS}
     # A header takes no line break and latin-1 only, and the reason may quote what was sent.
     plain = reason.encode("ascii", "backslashreplace").decode()
     return Answer(
@@ -77,6 +81,23 @@ def invalid_client(settings: Settings) -> Answer:
     return Answer(settings.bad_client_status, body)
 
 
+def refused(status: int, code: str, shape: str) -> Answer:
+    """A refusal in any of the shapes of §7.1: PG service, auth service, API gateway."""
+    match shape:
+        case "auth":
+            names = {"code": code, "errorCode": code, "message": f"{code}: {INPUTS}", "context": {}}
+            return Answer(status, names)
+        case "gateway":
+            return Answer(status, {"errorCode": code, "message": GATEWAY_TEXT.get(status, "Bad Request")})
+        case "mapping":
+            return Answer(status, mapping_not_found().body)
+        case _:
+            return Answer(status, {"success": False, "code": code, "message": INPUTS, "data": {}})
+
+
+GATEWAY_TEXT = {401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
+
+
 def authorization_failed() -> Answer:
     """§7.2."""
     text = "Authorization failed [message = Please check the authorization token and try again]"
@@ -104,7 +125,7 @@ def server_error(status: int = 500) -> Answer:
 def unknown_order(settings: Settings) -> Answer:
     """§4.4, §10.2."""
     text = "No entry found for given merchant order id"
-    return Answer(settings.unknown_status, {"code": "INVALID_MERCHANT_ORDER_ID", "message": text})
+    return Answer(settings.unknown_status, {"code": settings.unknown_order_code, "message": text})
 
 
 def unknown_transaction(settings: Settings) -> Answer:
@@ -122,9 +143,9 @@ def unknown_refund(settings: Settings) -> Answer:
 # -- answers ------------------------------------------------------------------------------
 
 
-def token(issued: Token) -> Answer:
+def token(issued: Token, settings: Settings) -> Answer:
     """§2.2: seconds, and both issued_at and expires_at, which the SDK needs."""
-    body = {
+    body: Json = {
         "access_token": issued.value,
         "encrypted_access_token": issued.value,
         "expires_in": issued.expires_at - issued.issued_at,
@@ -133,29 +154,30 @@ def token(issued: Token) -> Answer:
         "session_expires_at": issued.expires_at,
         "token_type": "O-Bearer",
     }
+    if settings.expires_in == "zero":
+        body["expires_in"] = 0
+    elif settings.expires_in == "absent":
+        del body["expires_in"]
     return Answer(200, body)
 
 
-def created(order: Order, *, pay_page: str) -> Answer:
-    """§3.3."""
+def created(order: Order, settings: Settings, *, pay_page: str | None) -> Answer:
+    """§3.3; without a pay page it is the answer to the mobile SDK's create-order call (§1)."""
     body = {
         "orderId": order.order_id,
         "state": order.state,
-        "expireAt": order.expire_at_ms,
-        "redirectUrl": pay_page,
+        settings.expire_at_name: order.expire_at_ms,
     }
-    return Answer(200, body)
+    link = {"token": order.page_token} if pay_page is None else {"redirectUrl": pay_page}
+    return Answer(200, body | link)
 
 
-def created_for_app(order: Order) -> Answer:
-    """The answer to the mobile SDK's create-order call (§1)."""
-    body = {
-        "orderId": order.order_id,
-        "state": order.state,
-        "expireAt": order.expire_at_ms,
-        "token": order.page_token,
-    }
-    return Answer(200, body)
+def test_state(order: Order) -> str:
+    """§10.19: the states that only test payloads hold."""
+    if order.state == "PENDING" and not order.attempts:
+        return "CREATED"
+    expired = order.failure is not None and order.failure.detailed_error_code == "ORDER_EXPIRED"
+    return "EXPIRED" if expired else order.state
 
 
 def order_status(order: Order, attempts: list[Attempt], *, error_context: bool = False) -> Json:
@@ -208,6 +230,8 @@ def _rail(attempt: Attempt) -> Json:
             "upiTransactionId": attempt.upi_transaction_id,
             "vpa": "12****78@ybl",
         }
+    if attempt.payment_mode == "WALLET":
+        return {"type": "PPI_WALLET"}
     return {
         "type": "PG",
         "transactionId": attempt.utr,
@@ -224,9 +248,13 @@ def _instrument(attempt: Attempt) -> Json:
         "arn": attempt.utr,
     }
     if attempt.payment_mode == "CARD":
-        return {"type": "CREDIT_CARD", **bank}
-    if attempt.payment_mode == "NET_BANKING":
+        return {"type": attempt.card, **bank}
+    if attempt.payment_mode.endswith("NET_BANKING"):
         return {"type": "NET_BANKING", **bank}
+    if attempt.payment_mode == "WALLET":
+        return {"type": "WALLET", "walletId": f"W{attempt.utr}"}
+    if attempt.payment_mode == "EMI":
+        return {"type": "CREDIT_CARD", **bank}
     return {
         "type": "ACCOUNT",
         "maskedAccountNumber": "******1234",
@@ -279,6 +307,21 @@ def _refund_detail(refund: Refund, state: str) -> Json:
 def webhook_credential(username: str, password: str) -> str:
     """The constant Authorization header of SHA mode: bare lower-case hex (§6.2)."""
     return hashlib.sha256(f"{username}:{password}".encode()).hexdigest()
+
+
+def webhook_headers(body: bytes, settings: Settings, *, hmac_mode: bool, genuine: bool) -> dict[str, str]:
+    """What makes a callback believable (§6.2), or fails to."""
+    if hmac_mode or settings.webhook_auth == "HMAC":
+        secret = settings.webhook_hmac_secret if genuine else "somebody-elses-secret"
+        signature = hmac.digest(secret.encode(), body, hashlib.sha256).hex()
+        return {
+            "x-phonepe-checksum-signature": signature,
+            "x-phonepe-checksum-key-id": settings.webhook_hmac_key_id,
+        }
+    pair = (settings.webhook_username, settings.webhook_password) if genuine else ("somebody", "else12345")
+    credential = webhook_credential(*pair)
+    forms = {"hex": credential, "prefixed": f"SHA256 {credential}", "upper": credential.upper()}
+    return {"Authorization": forms[settings.webhook_header_form]}
 
 
 def webhook(event: Event, settings: Settings) -> Json:
