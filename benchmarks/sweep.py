@@ -66,7 +66,8 @@ def _measure(origin: str) -> list[tuple[str, int, float, float]]:
 def _way(origin: str, name: str, orders: int) -> tuple[int, float, float]:
     _control(origin, "reset", {})
     _control(origin, "settings", {"latency": LATENCY_S})
-    _run("manage.py", "flush", "--no-input", "--verbosity", "0")  # orders of an earlier run would be due as well
+    # Orders of an earlier run would be due as well.
+    _run("manage.py", "flush", "--no-input", "--verbosity", "0")
     _run("manage.py", "seed_catalog")
     _run("manage.py", "make_orders", str(orders))
     with urllib.request.urlopen(f"{origin}/sandbox/api/orders?limit={orders}") as answer:  # noqa: S310
