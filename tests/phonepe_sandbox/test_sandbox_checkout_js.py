@@ -371,6 +371,6 @@ def test_sandbox_pages_fit_a_phone(window, shop, path):
     for width in (360, 1280):
         window.page.set_viewport_size({"width": width, "height": 800})
         inner = "Math.max(...[...document.querySelectorAll('html, .wide')].map((e) => e.scrollWidth - e.clientWidth))"
-        assert window.page.evaluate(inner) == 0, width
+        window.page.wait_for_function(f"window.innerWidth === {width} && {inner} === 0", timeout=5000)
     window.screenshot(f"sandbox-{path.partition('/')[0] or 'start'}")
     window.assert_nothing_odd()
