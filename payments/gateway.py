@@ -73,10 +73,19 @@ class _Door:
         return asyncio.run_coroutine_threadsafe(call, self.loop)
 
     def close(self) -> None:
-        self.submit(self.client.close()).result(CLOSE_LIMIT_S)
+        self.submit(self._end()).result(CLOSE_LIMIT_S)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(CLOSE_LIMIT_S)
         self.loop.close()
+
+    async def _end(self) -> None:
+        """Close the connections and let what still waits for them hear it, so that nothing is left on the loop."""
+        await self.client.close()
+        waiting = asyncio.all_tasks() - {asyncio.current_task()}
+        _, stubborn = await asyncio.wait(waiting, timeout=1) if waiting else (set(), set())
+        for task in stubborn:
+            task.cancel()
+        await asyncio.gather(*stubborn, return_exceptions=True)
 
 
 _door: _Door | None = None
@@ -110,6 +119,14 @@ def check_credentials() -> None:
     door = _open_door()
     try:
         door.submit(door.client.check_credentials()).result(TOKEN_LIMIT_S)
+    except Misconfigured as refused:
+        names = f"{', '.join(REQUIRED[:-1])} or {REQUIRED[-1]}"
+        raise Misconfigured(
+            f"PhonePe does not accept {names}: {refused}",
+            http_status=refused.http_status,
+            code=refused.code,
+            body=refused.body,
+        ) from refused
     except FutureTimeoutError as slow:
         raise Unavailable(f"No token within {TOKEN_LIMIT_S:g} s.", sent=False) from slow
 

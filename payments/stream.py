@@ -20,6 +20,7 @@ from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 
 from payments import shop, standing, wakeups
 from payments.api import telling_order
@@ -31,6 +32,7 @@ LOOK_EVERY_S = 5.0
 RETRY_MS = 3000
 
 
+@csrf_exempt
 async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
     """`text/event-stream` of the status object; 404 in the contract's shape for a cart that is not the caller's."""
     if request.method != "GET":
@@ -41,11 +43,12 @@ async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
         )
     user = await request.auser()
     try:
-        await _look(cart_id, user)
+        payable = await sync_to_async(shop.find_payable)(cart_id, user=user)
+        await _look(payable.reference, user)  # notices carry the reference as the order has it
     except Refusal as refusal:
         body = {"success": False, "code": refusal.code, "message": refusal.message}
         return JsonResponse(body, status=refusal.status)
-    response = StreamingHttpResponse(_told(cart_id, user), content_type="text/event-stream")
+    response = StreamingHttpResponse(_told(payable.reference, user), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     return response

@@ -25,6 +25,7 @@ os.environ.update(
     EMAIL_URL="console:",
     LOG_FILE="",
     LOG_LEVEL="INFO",
+    PGOPTIONS="-c payments.may_truncate=on",  # pytest-django empties the tables between tests
 )
 
 from okpuja.settings import *  # noqa: F403

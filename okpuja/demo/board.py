@@ -13,6 +13,8 @@ from payments import schedule
 from payments.models import PaymentOrder
 from payments.states import Status
 
+BAR_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -116,12 +118,16 @@ def table(rows: list[Row]) -> Table:
             row.customer.does,
             _status(row),
             f"{row.paid_at.astimezone():%H:%M:%S}" if row.paid_at else "",
-            row.order.completed_by if row.order else "",
-            _seconds(row.seconds_to_booking),
-            _seconds(row.seconds_after_rung),
+            _source(row),
+            _seconds(row.seconds_to_booking, bar_s=BAR_S if _source(row) == "webhook" else None),
+            _seconds(row.seconds_after_rung, bar_s=BAR_S),
             ", ".join(booking.booking_id for booking in row.bookings),
         )
     return board
+
+
+def _source(row: Row) -> str:
+    return row.order.completed_by if row.order else ""
 
 
 def _status(row: Row) -> str:
@@ -132,8 +138,22 @@ def _status(row: Row) -> str:
     return f"[{colour}]{row.order.status}[/{colour}]{watched}"
 
 
-def _seconds(span: float | None) -> str:
-    return "" if span is None else f"{span:.2f} s"
+def _seconds(span: float | None, *, bar_s: float | None = None) -> str:
+    if span is None:
+        return ""
+    is_late = bar_s is not None and span > bar_s
+    return f"[red]{span:.2f} s[/red]" if is_late else f"{span:.2f} s"
+
+
+def lags(rows: list[Row]) -> str:
+    """The slowest of what has a bar: by webhook from payment to booking, by schedule after the ladder's rung."""
+    heard = [row for row in rows if row.order and row.order.completed_by == "webhook"]
+    by_webhook = max((row.seconds_to_booking or 0 for row in heard), default=0.0)
+    by_schedule = max((row.seconds_after_rung or 0 for row in rows), default=0.0)
+    return (
+        f"Slowest by webhook: {by_webhook:.2f} s. Slowest by schedule: {by_schedule:.2f} s after the rung."
+        f" Both should be under {BAR_S:g} s."
+    )
 
 
 def _instant(ms: int | None) -> datetime | None:

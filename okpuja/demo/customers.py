@@ -14,6 +14,7 @@ import aiohttp
 from okpuja.demo.processes import DemoFailed, Places
 
 PATIENCE_S = 60.0
+APART_S = 0.3
 
 
 @dataclass(slots=True)
@@ -221,9 +222,10 @@ def cast() -> list[Customer]:
 
 
 async def play(visit: Visit, customers: list[Customer]) -> None:
-    """Everybody at once, but for the one whose lost answer must not hit somebody else's call."""
+    """Everybody shortly after one another, but for the one whose lost answer must not hit somebody else's call."""
 
-    async def one(customer: Customer) -> None:
+    async def one(customer: Customer, *, after_s: float = 0) -> None:
+        await asyncio.sleep(after_s)
         try:
             await customer.story(visit, customer)
         except (DemoFailed, aiohttp.ClientError, TimeoutError) as error:
@@ -232,6 +234,7 @@ async def play(visit: Visit, customers: list[Customer]) -> None:
     for customer in customers:
         await visit.fill_cart(customer)
     unlucky = [customer for customer in customers if customer.story is loses_the_answer]
-    await asyncio.gather(*(one(customer) for customer in customers if customer not in unlucky))
+    others = [customer for customer in customers if customer not in unlucky]
+    await asyncio.gather(*(one(customer, after_s=at * APART_S) for at, customer in enumerate(others)))
     for customer in unlucky:
         await one(customer)

@@ -43,6 +43,7 @@ def play(places: Places) -> int:
         failed += bool(wrong)
         mark = f"[red]FAILED[/red] {wrong}" if wrong else "[green]passed[/green]"
         console.print(f"{row.customer.name:7} {row.customer.does}: {mark}")
+    console.print(board.lags(rows))
     completed = sum(1 for row in rows if row.bookings)
     asked = calls.get("pay", 0) + calls.get("status", 0)
     console.print(f"{asked} calls of PhonePe for {completed} completed payments. Logs: {LOGS}/demo-*.log")

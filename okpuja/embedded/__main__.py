@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +21,8 @@ def main(argv: list[str]) -> int:
     elif word == "url":
         sys.stdout.write(f"{server.url()}\n")
     elif word == "psql":
-        os.execv(server.BIN / "psql", ["psql", server.url(), *argv[1:]])
+        # We stay beside it: with our lock gone, the keeper would stop the server under the session.
+        return subprocess.call([server.BIN / "psql", server.url(), *argv[1:]])
     else:
         sys.stderr.write(f"{__doc__}\n")
         return 2

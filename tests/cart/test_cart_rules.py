@@ -86,3 +86,8 @@ def test_an_address_keeps_its_lines():
 def test_the_total_follows_the_package_until_it_is_paid():
     assert pricing.total(149900) == 149900
     assert pricing.total(199900, paid_paise=149900) == 149900
+
+
+def test_marks_that_turn_the_writing_round_are_dropped_and_joiners_stay():
+    assert rules.name("Asha\u202e Rao") == "Asha Rao"
+    assert rules.name("क्\u200dष Rao") == "क्\u200dष Rao"

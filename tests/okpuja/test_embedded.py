@@ -285,3 +285,23 @@ def test_the_command_line_reads_the_folder_from_the_env_file(tmp_path: Path, mad
 
     assert run("url") == f"postgresql://postgres@/okpuja?host={tmp_path}/data"
     assert run("stop") == "Stopped."
+
+
+def test_psql_alone_keeps_its_server_for_the_whole_session(tmp_path):
+    settings = {**os.environ, "EMBEDDED_POSTGRES_DIR": str(tmp_path / "postgres")}
+    psql = subprocess.Popen(
+        [sys.executable, "-m", "okpuja.embedded", "psql", "-qAt"],
+        cwd=ROOT,
+        env=settings,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert psql.stdin
+    psql.stdin.write("select 'one';\n")
+    psql.stdin.flush()
+    time.sleep(5)  # longer than the keeper lingers
+
+    said, _ = psql.communicate("select 'two';\n", timeout=30)
+
+    assert (said, psql.returncode) == ("one\ntwo\n", 0)

@@ -99,7 +99,7 @@ def test_check_of_plugs_finds_what_cannot_be_imported(settings, plugs, identitie
     assert [message.id for message in checks.plugs_can_be_imported(None)] == identities
 
 
-def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours():
+def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours(sandbox):
     found = run_checks(include_deployment_checks=True)
 
     assert [message for message in found if message.id.startswith("payments.")] == []

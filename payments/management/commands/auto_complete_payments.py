@@ -28,6 +28,9 @@ exit code of one sweep: 0, or 1 when PhonePe could not be used at all (the reaso
 """
 
 
+LONGEST_INTERVAL_S = 86_400
+
+
 class Command(BaseCommand):
     help = (
         "Find payments that wait for their outcome, ask PhonePe, and complete them: SUCCESS with its booking, "
@@ -72,8 +75,8 @@ class Command(BaseCommand):
             self._once(options["limit"], options["order"])
 
     def _refuse_nonsense(self, options: dict[str, Any]) -> None:
-        if options["interval"] <= 0:
-            raise CommandError("--interval must be more than 0 seconds.")
+        if not 0 < options["interval"] <= LONGEST_INTERVAL_S:
+            raise CommandError(f"--interval must be more than 0 and at most {LONGEST_INTERVAL_S} seconds.")
         if options["limit"] is not None and options["limit"] <= 0:
             raise CommandError("--limit must be at least 1.")
         if options["continuous"] and (options["dry_run"] or options["order"] or options["limit"]):
