@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from payments import claims, completion, gateway, schedule, throttle, transitions, wakeups
+from payments import claims, completion, gateway, throttle, transitions, wakeups
 from payments.answers import trouble
 from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
@@ -109,7 +109,7 @@ def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> Payment
     if order.status != Status.PENDING:
         return _keep_late_page(order, created)
     transitions.initiate(order, created, now=now)
-    order.next_check_at = _first_check(order, now=now)
+    order.next_check_at = completion.next_rung(order, now=now)
     if _was_hurried(order):
         order.next_check_at, order.nudged_by = now, order.nudged_by or Source.WEBHOOK
     order.save(update_fields=["next_check_at", "nudged_by"])
@@ -148,7 +148,7 @@ def _note_trouble(order: PaymentOrder, error: PhonePeError, *, now: datetime) ->
         **trouble(error),
     )
     if locked.status == Status.PENDING:
-        locked.leased_until, locked.next_check_at = None, _first_check(locked, now=now)
+        locked.leased_until, locked.next_check_at = None, completion.next_rung(locked, now=now)
         locked.save(update_fields=["leased_until", "next_check_at"])
     wakeups.notify(wakeups.DUE)
     will_heal = isinstance(error, (Unavailable, RateLimited, OutcomeUnknown))
@@ -158,16 +158,6 @@ def _note_trouble(order: PaymentOrder, error: PhonePeError, *, now: datetime) ->
         order=order.merchant_order_id,
         error=type(error).__name__,
         why=str(error),
-    )
-
-
-def _first_check(order: PaymentOrder, *, now: datetime) -> datetime | None:
-    return schedule.next_check(
-        created_at=order.created_at,
-        expires_at=order.expires_at,
-        now=now,
-        spread=schedule.spread_of(order.pk),
-        late_watch=timedelta(hours=settings.LATE_WATCH_HOURS),
     )
 
 

@@ -177,12 +177,17 @@ def _next_check(
         return now + MISMATCH_AGAIN if now < order.expires_at + late_watch else None
     if status == Status.CANCELLED and dead and now > order.expires_at + schedule.GRACE:
         return None
-    due = schedule.next_check(
+    due = next_rung(order, now=now)
+    # A watch ends with an answer: what nobody could be asked about may have been paid.
+    return due if due or answer.is_answer else now + schedule.LATE_EVERY
+
+
+def next_rung(order: PaymentOrder, *, now: datetime) -> datetime | None:
+    """The next instant of the order's ladder; None when its late watch is over."""
+    return schedule.next_check(
         created_at=order.created_at,
         expires_at=order.expires_at,
         now=now,
         spread=schedule.spread_of(order.pk),
-        late_watch=late_watch,
+        late_watch=timedelta(hours=settings.LATE_WATCH_HOURS),
     )
-    # A watch ends with an answer: what nobody could be asked about may have been paid.
-    return due if due or answer.is_answer else now + schedule.LATE_EVERY
