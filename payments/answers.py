@@ -47,6 +47,11 @@ class Answer:
         return self.status is not None or self.is_unknown_order
 
     @property
+    def is_dead(self) -> bool:
+        """PhonePe calls the order FAILED or has none: as of now nobody can pay it."""
+        return self.is_unknown_order or (self.status is not None and self.status.failed)
+
+    @property
     def state(self) -> str:
         """PhonePe's word for the order, or the name of the error."""
         if self.status:

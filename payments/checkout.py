@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from payments import claims, completion, gateway, throttle, transitions, wakeups
+from payments import claims, completion, gateway, holds, throttle, transitions, wakeups
 from payments.answers import trouble
 from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
@@ -60,13 +60,18 @@ def start(payable: Payable) -> Started:
 
 
 def _open(payable: Payable, *, now: datetime) -> PaymentOrder | None:
-    """Commit the order, watched and held for us, before PhonePe hears of it; None when one is open already."""
+    """Commit the order, watched and held for us, before PhonePe hears of it; None when one is open already.
+
+    Raises NotPayable, and opens nothing, when the shop has nothing left to keep for the customer.
+    """
     try:
         with transaction.atomic(durable=True):
+            holding = holds.begin(payable)
             order = PaymentOrder.objects.create(
                 cart_id=payable.reference,
                 amount=payable.amount_paise,
                 snapshot=dict(payable.snapshot),
+                holding=holding,
                 created_at=now,
                 expires_at=now + timedelta(seconds=settings.PAYMENT_EXPIRE_AFTER),
                 leased_until=now + claims.LEASE,

@@ -12,7 +12,7 @@ from django.db import close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from payments import claims, fulfilment, gateway, schedule, throttle, transitions
+from payments import claims, fulfilment, gateway, holds, schedule, throttle, transitions
 from payments.answers import Answer
 from payments.errors import NotFound, TooManyRequests
 from payments.models import PaymentOrder
@@ -46,6 +46,7 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     elif next_check is None and answer.status and answer.status.pending:
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
+    holds.end_if_spoken(order, answer, source=source, now=now)
     if order.fulfilment == Fulfilment.DUE:
         fulfilment.deliver(order, source=source, now=now)
     return order
@@ -55,7 +56,7 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     """The write-back of an answer that asks for no move, cheaper than `settle`; None when settle is needed."""
     verdict = transitions.judge(order, answer, now=now)
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
-    if verdict != Verdict() or order.fulfilment or next_check is None:
+    if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
         return None
     source = Source(order.nudged_by or Source.CHECKER)
     return claims.Waiting(order, answer, source, next_check)
@@ -169,13 +170,12 @@ def _next_check(
     if status == Status.SUCCESS:
         return None
     late_watch = timedelta(hours=settings.LATE_WATCH_HOURS)
-    dead = answer.is_unknown_order or (answer.status is not None and answer.status.failed)
-    if status == Status.FAILED and (dead or not answer.is_answer):
-        looked_again = came_from == Status.FAILED and dead
+    if status == Status.FAILED and (answer.is_dead or not answer.is_answer):
+        looked_again = came_from == Status.FAILED and answer.is_dead
         return None if looked_again else now + schedule.FAILED_AGAIN
     if verdict.attention:
         return now + MISMATCH_AGAIN if now < order.expires_at + late_watch else None
-    if status == Status.CANCELLED and dead and now > order.expires_at + schedule.GRACE:
+    if status == Status.CANCELLED and answer.is_dead and now > order.expires_at + schedule.GRACE:
         return None
     due = next_rung(order, now=now)
     # A watch ends with an answer: what nobody could be asked about may have been paid.

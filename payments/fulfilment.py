@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from payments import refunds, schedule, shop, transitions, wakeups
+from payments import holds, refunds, schedule, shop, transitions, wakeups
 from payments.errors import NotRefundable, Unfulfillable
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Attention, Fulfilment, Source
@@ -41,6 +41,7 @@ def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
         transitions.record(order, PaymentEvent.Kind.FULFILLED, source=source, now=now, reference=reference)
         if order.attention == Attention.FULFILMENT_FAILED:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
+        holds.end(order, source=source, now=now)
         wakeups.notify(wakeups.CHANGED, order.cart_id)
 
 
@@ -48,6 +49,7 @@ def _give_up(order: PaymentOrder, reason: str, *, source: Source, now: datetime)
     order.fulfilment = Fulfilment.UNFULFILLABLE
     order.save(update_fields=["fulfilment"])
     transitions.record(order, PaymentEvent.Kind.UNFULFILLABLE, source=source, now=now, reason=reason)
+    holds.end(order, source=source, now=now)
     wakeups.notify(wakeups.CHANGED, order.cart_id)
     log.warning("paid order cannot be fulfilled", order=order.merchant_order_id, reason=reason)
     is_settled = refunds.left_to_refund(order) == 0 or _refund(order, reason, now=now)

@@ -88,6 +88,9 @@ class PaymentOrder(models.Model):
     fulfilment = models.CharField(max_length=13, choices=Fulfilment.choices, blank=True)
     fulfilment_reference = models.CharField(max_length=64, blank=True)
     fulfil_attempts = models.PositiveSmallIntegerField(default=0)
+    holding = models.BooleanField(
+        default=False, db_default=False, help_text="the shop keeps what was ordered; see `holds`"
+    )
     attention = models.CharField(max_length=20, choices=Attention.choices, blank=True)
     attention_at = models.DateTimeField(null=True, blank=True)
 
@@ -158,6 +161,7 @@ class PaymentEvent(models.Model):
         FULFILLED = "fulfilled"
         UNFULFILLABLE = "unfulfillable"
         FULFILMENT_RAISED = "fulfilment_raised"
+        RELEASED = "released"
         ATTENTION = "attention"
         REFUND = "refund"
 

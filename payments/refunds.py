@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -13,17 +14,19 @@ from django.utils import timezone
 from procrastinate.contrib.django import app as jobs
 from procrastinate.exceptions import AlreadyEnqueued
 
-from payments import gateway, throttle, transitions
+from payments import gateway, shop, throttle, transitions
 from payments.answers import masked, trouble
 from payments.errors import NotFound, NotRefundable
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import REFUND_OPEN, Attention, RefundState, Source, Status
+from payments.states import REFUND_OPEN, Attention, News, RefundState, Source, Status
 from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, UnknownRefund
 
 log = structlog.get_logger(__name__)
 
 AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not documented (wire reference §5.2)
 REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
+STUCK_AFTER = timedelta(days=7)
+MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
 TURN_S = 10.0
 PURSUE = "payments.pursue_refund"
 
@@ -71,6 +74,7 @@ def open_refund(
         created_at=now,
     )
     _record(refund, now=now, state=refund.state, reason=reason, requested_by=requested_by)
+    shop.tell(News.REFUND_STARTED, order, refund=refund)
     pursue_soon(refund, attempt=0)
     return refund
 
@@ -171,11 +175,23 @@ def _settle(
         name = type(outcome).__name__.lstrip("_")
         _record(refund, now=now, state=refund.state, error=name, **trouble(outcome))
     refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
-    if refund.state == RefundState.FAILED:
-        transitions.set_attention(
-            order, Attention.REFUND_FAILED, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
-        )
-    elif refund.state != RefundState.COMPLETED:
+    _conclude(order, refund, attempt=attempt, now=now)
+
+
+def _conclude(order: PaymentOrder, refund: Refund, *, attempt: int, now: datetime) -> None:
+    """What follows from a refund's state: the next look, or a person, or the customer hears of it."""
+    attend = partial(
+        transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
+    )
+    if refund.state == RefundState.COMPLETED:
+        shop.tell(News.REFUND_COMPLETED, order, refund=refund)
+        if order.attention in MONEY_IS_OUT and left_to_refund(order) == 0:
+            attend(Attention.NONE)
+    elif refund.state == RefundState.FAILED:
+        attend(Attention.REFUND_FAILED)
+    else:
+        if now > refund.created_at + STUCK_AFTER:
+            attend(Attention.REFUND_STUCK)
         pursue_soon(refund, attempt=attempt + 1)
 
 

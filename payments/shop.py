@@ -4,7 +4,16 @@ PAYMENTS = {
     "FULFIL": "bookings.fulfilment.fulfil",   # PaidOrder → the shop's reference (a booking number)
     "PAYABLE": "cart.payable.find",           # (reference, user) → Payable, or errors.NotFound
     "UNFULFILLABLE": "refund",                # or "hold": what to do with money that buys nothing
+    # and, for who needs them:
+    "HOLD": "cart.slots.hold",                # Payable → None, or errors.NotPayable: keep it while it may be paid
+    "RELEASE": "cart.slots.release",          # reference → None: nobody can pay for it any more
+    "AFTER_WATCH": "release",                 # or "hold": what PhonePe calls PENDING to the end of the watch
+    "NOTIFY": "bookings.notices.tell",        # Notice → None: something that the customer should hear of
+    "AUDIT": "bookings.audit.QUESTIONS",      # more questions for `payment_audit`
 }
+
+Each function is called inside the transaction that causes it. It may write to the same database and defer
+jobs, both of which then happen exactly if the cause does; it must not call anybody over the network.
 """
 
 from __future__ import annotations
@@ -14,11 +23,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+import structlog
 from django.conf import settings
+from django.db import transaction
 from django.utils.module_loading import import_string
 
 from payments.errors import NotFound
-from payments.models import PaymentOrder
+from payments.models import PaymentOrder, Refund
+from payments.states import News
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,21 @@ class PaidOrder:
         return cls(order.merchant_order_id, order.cart_id, order.amount, order.snapshot, order.completed_at)
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened to an order or its refund and that the customer should hear of.
+
+    `amount_paise` is the refund's for news of a refund, else the order's.
+    """
+
+    news: News
+    merchant_order_id: str
+    reference: str
+    amount_paise: int
+    snapshot: Mapping[str, Any]
+    merchant_refund_id: str = ""
+
+
 def fulfil(paid: PaidOrder) -> str:
     """Call the shop's function inside the settling transaction; its reference for the delivery.
 
@@ -73,3 +102,45 @@ def find_payable(reference: str, *, user: Any) -> Payable:
 def refunds_unfulfillable() -> bool:
     """Whether money that buys nothing goes back by itself; else it waits for a person."""
     return bool(settings.PAYMENTS.get("UNFULFILLABLE", "refund") == "refund")
+
+
+def keeps() -> bool:
+    """Whether this shop holds anything for an order that may still be paid."""
+    return bool(settings.PAYMENTS.get("HOLD"))
+
+
+def hold(payable: Payable) -> None:
+    """Let the shop keep what is to be paid for. Raises NotPayable when nothing is left. Safe to repeat."""
+    import_string(settings.PAYMENTS["HOLD"])(payable)
+
+
+def release(reference: str) -> None:
+    """Let the shop sell again what it kept for this reference and was not delivered. Safe to repeat."""
+    path = settings.PAYMENTS.get("RELEASE")
+    if path:
+        import_string(path)(reference)
+
+
+def releases_after_watch() -> bool:
+    """Whether what PhonePe calls PENDING to the end of the watch stops being held; else a person ends it."""
+    return bool(settings.PAYMENTS.get("AFTER_WATCH", "release") == "release")
+
+
+def tell(news: News, order: PaymentOrder, *, refund: Refund | None = None) -> None:
+    """Give the shop news for the customer; what it raises is logged and undone, and stops nothing else."""
+    path = settings.PAYMENTS.get("NOTIFY")
+    if not path:
+        return
+    notice = Notice(
+        news=news,
+        merchant_order_id=order.merchant_order_id,
+        reference=order.cart_id,
+        amount_paise=refund.amount if refund else order.amount,
+        snapshot=order.snapshot,
+        merchant_refund_id=refund.merchant_refund_id if refund else "",
+    )
+    try:
+        with transaction.atomic():
+            import_string(path)(notice)
+    except Exception as bug:
+        log.error("the shop could not take the news", news=news, order=order.merchant_order_id, exc_info=bug)

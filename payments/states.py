@@ -61,6 +61,17 @@ class Attention(TextChoices):
     UNFULFILLABLE = "unfulfillable", "paid, cannot be delivered, and the policy is to hold the money"
     STILL_PENDING = "still_pending", "PhonePe still says PENDING after the whole watch"
     REFUND_FAILED = "refund_failed", "a refund failed"
+    REFUND_STUCK = "refund_stuck", "PhonePe has not finished a refund for a week"
+    AUDIT = "audit", "the audit found something that it may not repair"
+
+
+class News(TextChoices):
+    """What a shop may want to tell its customer; of a delivery it knows by itself."""
+
+    PAYMENT_FAILED = "payment_failed", "PhonePe says that the payment failed"
+    PAYMENT_EXPIRED = "payment_expired", "the time to pay is over"
+    REFUND_STARTED = "refund_started", "money is on its way back"
+    REFUND_COMPLETED = "refund_completed", "money was sent back"
 
 
 class RefundState(TextChoices):

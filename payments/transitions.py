@@ -11,11 +11,11 @@ from typing import Any
 
 import structlog
 
-from payments import schedule, wakeups
+from payments import schedule, shop, wakeups
 from payments.answers import Answer, masked
 from payments.errors import IllegalMove
 from payments.models import PaymentEvent, PaymentOrder
-from payments.states import MOVES, OPEN, Attention, Fulfilment, Source, Status
+from payments.states import MOVES, OPEN, Attention, Fulfilment, News, Source, Status
 from phonepe_pg import CreatedOrder, OrderStatus
 
 log = structlog.get_logger(__name__)
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 # PhonePe may not know yet an order whose creation is under way (wire reference §3.4, §4.4).
 UNKNOWN_IS_FINAL_AFTER = timedelta(minutes=2)
 EXPIRED_CODES = ("ORDER_EXPIRED",)
+NEWS = {Status.FAILED: News.PAYMENT_FAILED, Status.EXPIRED: News.PAYMENT_EXPIRED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,8 @@ def move(
         order=order, at=now, kind=PaymentEvent.Kind.MOVED, source=source, from_status=came_from, to_status=to
     )
     wakeups.notify(wakeups.CHANGED, order.cart_id)
+    if to in NEWS:
+        shop.tell(NEWS[to], order)
     log.info("payment moved", order=order.merchant_order_id, was=came_from, status=to, source=source)
 
 

@@ -46,13 +46,14 @@ def logs(caplog: pytest.LogCaptureFixture) -> Logs:
 
 @pytest.fixture
 def plug(settings: Any) -> Callable[..., None]:
-    """`plug("refuses", policy="hold")`: use a function of `tests.payments.shop` for fulfilment."""
+    """`plug("refuses", policy="hold")`: use functions of `tests.payments.shop`; `more` by the setting's key."""
 
-    def plug(name: str, *, policy: str = "refund") -> None:
+    def plug(name: str, *, policy: str = "refund", after_watch: str = "release", **more: str) -> None:
         settings.PAYMENTS = {
             "FULFIL": f"tests.payments.shop.{name}",
             "PAYABLE": "tests.payments.shop.find",
             "UNFULFILLABLE": policy,
-        }
+            "AFTER_WATCH": after_watch,
+        } | {key: f"tests.payments.shop.{function}" for key, function in more.items()}
 
     return plug

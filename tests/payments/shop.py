@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 
-from payments.errors import NotFound, Unfulfillable
+from django.utils import timezone
+
+from payments.errors import NotFound, NotPayable, Unfulfillable
 from payments.models import Checker, PaymentOrder
-from payments.shop import PaidOrder, Payable
+from payments.shop import Notice, PaidOrder, Payable
 from payments.states import Status
 
 WRITTEN = "written by the shop"
+KEPT = "kept for "
 
 
 def delivers(paid: PaidOrder) -> str:
@@ -62,3 +65,34 @@ def _write(paid: PaidOrder) -> None:
     Checker.objects.create(
         name=WRITTEN, started_at=paid.completed_at, seen_at=paid.completed_at, interval_s=1
     )
+
+
+def holds(payable: Payable) -> None:
+    """Keep what is to be paid for, as a row; three references are all there is."""
+    if Checker.objects.filter(name__startswith=KEPT).exclude(name=KEPT + payable.reference).count() >= 3:
+        raise NotPayable("All of it is kept for others.")
+    Checker.objects.get_or_create(
+        name=KEPT + payable.reference,
+        defaults={"started_at": timezone.now(), "seen_at": timezone.now(), "interval_s": 1},
+    )
+
+
+def releases(reference: str) -> None:
+    Checker.objects.filter(name=KEPT + reference).delete()
+
+
+def cannot_release(reference: str) -> None:
+    releases(reference)
+    raise RuntimeError("a bug of the shop's")
+
+
+def takes_news(notice: Notice) -> None:
+    Checker.objects.create(
+        name=f"{notice.news} {notice.reference} {notice.amount_paise}"[:100],
+        started_at=timezone.now(), seen_at=timezone.now(), interval_s=1,
+    )  # fmt: skip
+
+
+def chokes_on_news(notice: Notice) -> None:
+    takes_news(notice)
+    raise RuntimeError("a bug of the shop's")

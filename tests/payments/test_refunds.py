@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from payments import inbox, refunds
 from payments.errors import NotFound, NotRefundable
-from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.models import Checker, PaymentEvent, PaymentOrder, Refund
 from payments.states import Status
 from tests import make
 from tests.at_once import at_once
@@ -46,6 +46,10 @@ def request(order: PaymentOrder, amount: int | None = None) -> Refund:
 def pursue(refund: Refund, *, attempt: int = 0) -> Refund:
     refunds.pursue(refund.pk, attempt=attempt)
     return Refund.objects.get(pk=refund.pk)
+
+
+def pursue_to_its_end(refund: Refund) -> None:
+    wait_until(lambda: pursue(refund, attempt=1).state == "COMPLETED")
 
 
 def jobs() -> list[tuple[dict[str, Any], float]]:
@@ -329,3 +333,42 @@ def test_refund_webhooks_wrapped_and_flat_hurry_the_refund(sandbox):
     assert states == ["nudged", "nudged", "nudged", "ignored", "ignored"]
     assert len([args for args, due_in_s in jobs() if args["attempt"] == 0 and due_in_s == 0]) == 1 + 3
     assert Refund.objects.get().state == "PENDING"  # the webhook's word changed nothing
+
+
+# -- what follows from the end ------------------------------------------------------------
+
+
+def test_refund_that_completes_ends_the_attention_that_an_earlier_one_raised(sandbox):
+    order = paid_order(sandbox, attention="refund_failed", attention_at=timezone.now())
+    sandbox.settings(refund_confirm_after=0.0, refund_complete_after=0.0)
+    refund = request(order)
+
+    pursue_to_its_end(refund)
+
+    order.refresh_from_db()
+    assert (Refund.objects.get().state, order.attention) == ("COMPLETED", "")
+
+
+def test_refund_that_is_not_finished_for_a_week_needs_a_person_and_is_still_pursued(sandbox):
+    order = paid_order(sandbox)
+    refund = request(order)
+    Refund.objects.filter(pk=refund.pk).update(created_at=timezone.now() - timedelta(days=8))
+
+    pursue(refund)
+
+    order.refresh_from_db()
+    assert (Refund.objects.get().state, order.attention) == ("PENDING", "refund_stuck")
+    assert len(jobs()) == 2  # the first look and the next
+
+
+def test_refund_is_news_when_it_starts_and_when_it_is_done(sandbox, plug):
+    plug("delivers", NOTIFY="takes_news")
+    order = paid_order(sandbox)
+
+    sandbox.settings(refund_confirm_after=0.0, refund_complete_after=0.0)
+
+    pursue_to_its_end(request(order, 5000))
+
+    told = Checker.objects.order_by("pk").values_list("name", flat=True)
+    assert Refund.objects.get().state == "COMPLETED"
+    assert list(told) == [f"refund_started {order.cart_id} 5000", f"refund_completed {order.cart_id} 5000"]
