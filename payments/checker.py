@@ -11,7 +11,7 @@ import structlog
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from payments import checkers, gateway
+from payments import checkers, gateway, inbox
 from payments.sweep import Checked, Summary, Sweep
 from payments.wakeups import DUE, Listener
 from payments.worker import Worker
@@ -61,7 +61,7 @@ def _sign_off() -> None:
 
 
 class _Pulse:
-    """Called at each turn, says "alive" now and then."""
+    """Called at each turn, says "alive" now and then and picks up webhooks that were left behind."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
@@ -70,4 +70,5 @@ class _Pulse:
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
             checkers.beat(interval_s=self._interval_s, now=timezone.now())
+            inbox.catch_up(now=timezone.now())
             self._next = time.monotonic() + min(BEAT_S, self._interval_s / 2)

@@ -16,6 +16,9 @@ from phonepe_pg import Misconfigured, PhonePeError
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
 
+PLUGS = ("FULFIL", "PAYABLE", "HOLD", "RELEASE", "NOTIFY", "AUDIT")
+POLICIES = {"UNFULFILLABLE": ("refund", "hold"), "AFTER_WATCH": ("release", "hold")}
+
 
 @register("payments")
 def credentials_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -113,11 +116,23 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         found.append(
             Error("PAYMENTS['FULFIL'] is not set.", hint="Name your fulfilment function.", id="payments.E003")
         )
-    for name in ("FULFIL", "PAYABLE", "AUDIT"):
+    for name in PLUGS:
         try:
             import_string(plugs[name]) if plugs.get(name) else None
         except ImportError as error:
             found.append(Error(f"PAYMENTS[{name!r}] cannot be imported: {error}", id="payments.E004"))
-    if plugs.get("UNFULFILLABLE", "refund") not in ("refund", "hold"):
-        found.append(Error("PAYMENTS['UNFULFILLABLE'] must be 'refund' or 'hold'.", id="payments.E005"))
+    for name, choices in POLICIES.items():
+        if plugs.get(name, choices[0]) not in choices:
+            found.append(Error(f"PAYMENTS[{name!r}] must be one of {choices}.", id="payments.E005"))
+    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, "KEEP_WEBHOOK_DAYS"})
+    if unknown:
+        found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E007"))
+    if plugs.get("HOLD") and not plugs.get("RELEASE"):
+        found.append(
+            Error(
+                "PAYMENTS['HOLD'] without PAYMENTS['RELEASE']: what is held would never be sold again.",
+                hint="Name a function that takes the reference.",
+                id="payments.E008",
+            )
+        )
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db.models import Count, Min
 from django.utils import timezone
@@ -10,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from payments import checkers
-from payments.models import GatewayThrottle, PaymentOrder, Refund
+from payments import audit, checkers
+from payments.models import AuditRun, GatewayThrottle, PaymentOrder, Refund
 from payments.states import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -38,6 +39,7 @@ class _Payments(Collector):
             "payments_overdue_seconds", "How long the oldest has been due.", value=overdue_s
         )
         yield GaugeMetricFamily("payments_checkers", "Checkers alive.", value=len(checkers.alive(now)))
+        yield from _audit(now)
         throttle = GatewayThrottle.objects.filter(pk=1).first()
         if throttle:
             yield GaugeMetricFamily(
@@ -45,6 +47,16 @@ class _Payments(Collector):
             )
             is_open = int(throttle.pause_s > 0)
             yield GaugeMetricFamily("payments_breaker_open", "1 while the breaker is open.", value=is_open)
+
+
+def _audit(now: datetime) -> Iterator[Metric]:
+    """The last run's findings by question, each question that was asked being there, and its age."""
+    last = AuditRun.objects.order_by("-at").first()
+    if last:
+        counts = dict.fromkeys((question.name for question in audit.questions()), 0) | last.findings
+        yield _counted("payments_audit_findings", "Orders that break a rule, by rule.", "question", counts)
+        age_s = (now - last.at).total_seconds()
+        yield GaugeMetricFamily("payments_audit_age_seconds", "Since the last audit.", value=age_s)
 
 
 def _counted(name: str, help_text: str, label: str, counts: dict[str, int]) -> GaugeMetricFamily:

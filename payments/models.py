@@ -93,6 +93,14 @@ class PaymentOrder(models.Model):
     )
     attention = models.CharField(max_length=20, choices=Attention.choices, blank=True)
     attention_at = models.DateTimeField(null=True, blank=True)
+    handled = models.CharField(
+        max_length=20,
+        choices=Attention.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="the reason that a person has dealt with; it is not raised again",
+    )
 
     next_check_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
@@ -218,6 +226,7 @@ class WebhookDelivery(models.Model):
     """One callback as it was received, once per content; a repeat only counts up `deliveries`."""
 
     class State(models.TextChoices):
+        RECEIVED = "received", "stored; nothing was made of it yet"
         NUDGED = "nudged", "the order or refund it names was hurried"
         PARKED = "parked", "names an order that is not here (yet)"
         IGNORED = "ignored", "an event that is not ours to act on"
@@ -228,16 +237,37 @@ class WebhookDelivery(models.Model):
     event = models.CharField(max_length=64, blank=True)
     merchant_order_id = models.CharField(max_length=63, blank=True)
     merchant_refund_id = models.CharField(max_length=63, blank=True)
+    gateway_refund_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     state = models.CharField(max_length=10, choices=State.choices)
     body = models.JSONField(default=dict, help_text="personal data masked")
 
     class Meta:
         db_table = "payments_webhook"
         verbose_name_plural = "webhook deliveries"
-        indexes: ClassVar = [models.Index(name="payments_webhook_order", fields=["merchant_order_id"])]
+        indexes: ClassVar = [
+            models.Index(name="payments_webhook_order", fields=["merchant_order_id"]),
+            models.Index(
+                name="payments_webhook_undone", fields=["id"], condition=Q(state__in=["received", "parked"])
+            ),
+            models.Index(name="payments_webhook_received", fields=["received_at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} {self.merchant_order_id or self.merchant_refund_id}"
+
+
+class AuditRun(models.Model):
+    """What one run of the auditor found, before its repairs: how many orders break which rule."""
+
+    at = models.DateTimeField(unique=True)
+    took_ms = models.PositiveIntegerField()
+    findings = models.JSONField(default=dict, help_text="question → orders; empty when all is well")
+
+    class Meta:
+        db_table = "payments_audit"
+
+    def __str__(self) -> str:
+        return f"{sum(self.findings.values())} findings"
 
 
 class GatewayThrottle(models.Model):

@@ -49,6 +49,7 @@ class Source(TextChoices):
     STATUS = "status", "the cart status endpoint"
     MANUAL = "manual", "a person or the verify endpoint"
     CHECKOUT = "checkout", "the customer starting to pay"
+    AUDIT = "audit", "the auditor"
 
 
 class Attention(TextChoices):

@@ -179,8 +179,8 @@ def initiate(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> No
 def set_attention(
     order: PaymentOrder, why: Attention, *, source: Source | str, now: datetime, **detail: Any
 ) -> None:
-    """Put the order before a person's eyes; once for the same reason."""
-    if order.attention == why:
+    """Put the order before a person's eyes; once for the same reason, and not for what a person dealt with."""
+    if why == order.attention or (why and why == order.handled):
         return
     order.attention, order.attention_at = why, now
     order.save(update_fields=["attention", "attention_at"])

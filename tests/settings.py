@@ -25,7 +25,8 @@ os.environ.update(
     EMAIL_URL="console:",
     LOG_FILE="",
     LOG_LEVEL="INFO",
-    PGOPTIONS="-c payments.may_truncate=on",  # pytest-django empties the tables between tests
+    # pytest-django empties the tables between tests, and some tests begin with a paid order.
+    PGOPTIONS="-c payments.may_truncate=on -c payments.may_seed=on",
 )
 
 from okpuja.settings import *  # noqa: F403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -26,6 +27,7 @@ def psql(sql: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "PGOPTIONS": ""},  # without what tests may do
     )
 
 
@@ -73,9 +75,43 @@ def test_a_second_open_order_for_a_cart_is_refused(sandbox: Sandbox) -> None:
     assert PaymentOrder.objects.count() == 1
 
 
+def test_an_order_that_is_paid_from_birth_is_refused(paid: PaymentOrder) -> None:
+    columns = [
+        f.column for f in PaymentOrder._meta.concrete_fields if f.column not in ("id", "merchant_order_id")
+    ]
+
+    refused = psql(
+        f"INSERT INTO payments_order (merchant_order_id, {', '.join(columns)})"
+        f" SELECT 'ANOTHER', {', '.join(columns)} FROM payments_order"
+    )
+
+    assert refused.returncode == 1
+    assert "cannot begin as SUCCESS" in refused.stderr
+    assert PaymentOrder.objects.count() == 1
+
+
+@pytest.mark.parametrize("table", ["payments_order", "payments_event", "payments_refund"])
+def test_the_record_of_money_cannot_be_emptied(paid: PaymentOrder, table: str) -> None:
+    refused = psql(f"TRUNCATE {table} CASCADE")
+
+    assert refused.returncode == 1
+    assert "never emptied" in refused.stderr
+    assert PaymentOrder.objects.get() == paid
+
+
 @pytest.mark.parametrize(
     ("sql", "why"),
     [
+        ("UPDATE payments_order SET fulfilment = 'UNFULFILLABLE'", "has been fulfilled"),
+        ("UPDATE payments_order SET completed_at = NULL", "payments_order_completed_at"),
+        ("UPDATE payments_order SET snapshot = '{}'", "never change"),
+        ("UPDATE payments_order SET merchant_order_id = 'OTHER'", "never change"),
+        (
+            "INSERT INTO payments_refund (merchant_refund_id, order_id, amount, state, reason, requested_by,"
+            " gateway_refund_id, error_code, created_at)"
+            " SELECT 'R-1', id, amount + 1, 'DUE', 'r', 't', '', '', now() FROM payments_order",
+            "would exceed what was paid",
+        ),
         ("UPDATE payments_order SET status = 'INITIATED'", "cannot go from SUCCESS to INITIATED"),
         ("UPDATE payments_order SET amount = 100", "never change"),
         ("DELETE FROM payments_order", "never deleted"),

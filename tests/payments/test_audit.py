@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import audit, completion
-from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments import audit, completion, inbox, refunds
+from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund, WebhookDelivery
 from payments.states import Attention, Source, Status
 from tests import make
 
@@ -84,11 +84,85 @@ def test_audit_finds_paid_without_delivery_and_delivers():
     assert (order.fulfilment, findings()) == ("BOOKED", [])
 
 
-def test_audit_finds_undeliverable_without_refund_and_leaves_it_to_a_person():
+@pytest.mark.parametrize(("amount", "state"), [(149900, "FAILED"), (100, "COMPLETED"), (None, "")])
+def test_audit_finds_undeliverable_without_refund_and_puts_it_before_a_person(amount, state):
     order = paid(fulfilment="UNFULFILLABLE")
+    if amount:
+        Refund.objects.create(order=order, amount=amount, reason="r", requested_by="t", state=state)
+    before = Refund.objects.count()
 
-    assert findings(repair=True) == [("undeliverable_without_refund", order.merchant_order_id, "")]
-    assert Refund.objects.count() == 0
+    found = findings(repair=True)
+
+    order.refresh_from_db()
+    assert found == [("undeliverable_without_refund", order.merchant_order_id, "put before a person")]
+    assert (order.attention, Refund.objects.count(), findings()) == ("audit", before, [])
+    assert order.events.latest("pk").detail["question"] == "undeliverable_without_refund"
+
+
+def test_audit_leaves_alone_what_a_person_has_dealt_with():
+    paid(fulfilment="UNFULFILLABLE", handled=Attention.UNFULFILLABLE)
+    opened(gateway_state="COMPLETED", handled=Attention.AMOUNT_MISMATCH)
+
+    assert findings() == []
+
+
+def test_audit_finds_closed_and_still_held_and_ends_the_hold():
+    orders = [
+        opened(status=Status.FAILED, gateway_state="FAILED", holding=True, next_check_at=None),
+        paid(holding=True),
+    ]
+    PaymentEvent.objects.create(order=orders[0], kind="moved", to_status="FAILED")
+    opened(holding=True), opened(holding=True, gateway_state="PENDING")
+
+    found = findings(repair=True)
+
+    assert found == sorted(
+        ("closed_and_still_held", order.merchant_order_id, "no longer held") for order in orders
+    )
+    assert findings() == []
+
+
+def test_audit_finds_refund_left_alone_and_pursues_it():
+    order = paid()
+    refunds.request(
+        order.merchant_order_id, amount_paise=None, reason="ill", requested_by="t", now=timezone.now()
+    )
+    pursued = findings()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed'")
+
+    found = findings(repair=True)
+
+    assert pursued == []
+    assert found == [("refund_left_alone", order.merchant_order_id, "the refund is pursued again")]
+    assert findings() == []
+
+
+def test_audit_finds_webhook_left_behind_and_acts_on_it():
+    order = opened()
+    body = (
+        f'{{"event":"checkout.order.completed","payload":{{"merchantOrderId":"{order.merchant_order_id}"}}}}'
+    )
+    delivery = inbox.receive(body.encode(), now=timezone.now())
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(
+        state="received", received_at=timezone.now() - timedelta(minutes=11)
+    )
+
+    found = findings(repair=True)
+
+    assert found == [("webhook_left_behind", order.merchant_order_id, "acted on 1 webhooks")]
+    assert findings() == []
+
+
+def test_run_notes_what_was_found_repairs_it_and_forgets_old_runs():
+    order = paid(fulfilment="DUE", completed_at=timezone.now() - timedelta(minutes=11), next_check_at=None)
+    AuditRun.objects.create(at=timezone.now() - timedelta(days=31), took_ms=1)
+
+    first, second = audit.run(now=timezone.now()), audit.run(now=timezone.now())
+
+    order.refresh_from_db()
+    assert (first.findings, second.findings) == ({"paid_without_delivery": 1}, {})
+    assert (order.fulfilment, AuditRun.objects.count()) == ("BOOKED", 2)
 
 
 def test_audit_finds_two_deliveries_of_one_cart():
@@ -119,7 +193,9 @@ def test_audit_finds_gateway_says_paid_and_asks_again():
 def test_audit_finds_paid_without_evidence():
     order = paid(gateway_state="PENDING")
 
-    assert findings(repair=True) == [("paid_without_evidence", order.merchant_order_id, "")]
+    found = findings(repair=True)
+
+    assert found == [("paid_without_evidence", order.merchant_order_id, "put before a person")]
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.INITIATED])

@@ -91,6 +91,10 @@ def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env
         ({"FULFIL": "tests.payments.shop.delivers", "AUDIT": "no.such.module"}, ["payments.E004"]),
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "keep"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
+        ({"FULFIL": "tests.payments.shop.delivers", "AFTER_WATCH": "refund"}, ["payments.E005"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "NOTIFY": "no.such.module"}, ["payments.E004"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "FULFILL": "x"}, ["payments.E007"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "HOLD": "tests.payments.shop.holds"}, ["payments.E008"]),
     ],
 )
 def test_check_of_plugs_finds_what_cannot_be_imported(settings, plugs, identities):

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payments import checkers
+from payments import audit, checkers
 from payments.models import Checker, PaymentOrder
 from payments.states import Status
 from tests import make
@@ -150,6 +150,19 @@ def test_metrics_tell_what_is_in_the_database():
     assert found['payments_attention{why="still_pending"}'] == "1.0"
     assert (found["payments_due"], found["payments_checkers"]) == ("1.0", "0.0")
     assert 90 <= float(found["payments_overdue_seconds"]) < 100
+
+
+def test_metrics_tell_what_the_last_audit_found():
+    audit.run(now=timezone.now() - timedelta(minutes=4))
+    make.order(Status.EXPIRED)  # moved without an event
+    audit.run(now=timezone.now() - timedelta(minutes=2))
+
+    text = Client().get("/metrics").content.decode()
+
+    found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert found['payments_audit_findings{question="moved_without_event"}'] == "1.0"
+    assert found['payments_audit_findings{question="two_deliveries_of_one_cart"}'] == "0.0"
+    assert 120 <= float(found["payments_audit_age_seconds"]) < 180
 
 
 def test_metrics_on_an_empty_database_answer():

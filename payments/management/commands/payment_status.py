@@ -13,7 +13,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from payments import checkers, completion
-from payments.models import GatewayThrottle, PaymentEvent, PaymentOrder, Refund
+from payments.models import AuditRun, GatewayThrottle, PaymentEvent, PaymentOrder, Refund
 from payments.standing import rupees
 from payments.states import OPEN, Status
 
@@ -54,6 +54,13 @@ class Command(BaseCommand):
         if throttle:
             breaker = "open" if throttle["breaker_open"] else "closed"
             self.stdout.write(f"gateway: {throttle['rate']:g} calls/s allowed, breaker {breaker}")
+        last = told["audit"]
+        found = "  ".join(f"{name} {count}" for name, count in last["findings"].items()) if last else ""
+        self.stdout.write(
+            f"last audit: {_local(last['at'])}, {found or 'all rules hold'}"
+            if last
+            else "last audit: none yet"
+        )
         alive = ", ".join(f"{c['name']} (seen {_local(c['seen_at'])})" for c in told["checkers"])
         self.stdout.write(f"checkers alive: {alive or 'NONE; start one with `make checker`'}")
 
@@ -92,6 +99,7 @@ def overview(now: datetime) -> dict[str, Any]:
             "blocked_until": throttle.blocked_until,
             "failures_in_a_row": throttle.failures,
         },
+        "audit": AuditRun.objects.order_by("-at").values("at", "took_ms", "findings").first(),
         "checkers": [
             {"name": c.name, "seen_at": c.seen_at, "interval_s": c.interval_s} for c in checkers.alive(now)
         ],
