@@ -5,11 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Status as JobStatus
+from procrastinate.manager import JobManager
 
 from payments import audit, inbox, refunds
+
+log = structlog.get_logger(__name__)
 
 KEEP_WEBHOOK_DAYS = 90
 
@@ -26,8 +32,18 @@ def pursue_refund(*, refund_id: int, attempt: int) -> None:
 )
 async def revive_stalled_jobs(context: Any, timestamp: int) -> None:
     """Put jobs whose worker died back into the queue; every job of ours is safe to repeat."""
-    for job in await context.app.job_manager.get_stalled_jobs():
-        await context.app.job_manager.retry_job(job)
+    await revive(context.app.job_manager)
+
+
+async def revive(manager: JobManager) -> None:
+    """As `revive_stalled_jobs`. One that had queued its own next look before it died is done with."""
+    for job in await manager.get_stalled_jobs():
+        assert job.id is not None
+        try:
+            await manager.retry_job(job)
+        except UniqueViolation:
+            await manager.finish_job_by_id_async(job.id, JobStatus.SUCCEEDED, delete_job=True)
+            log.info("stalled job had a successor in the queue", task=job.task_name)
 
 
 @app.periodic(cron="*/5 * * * *")
