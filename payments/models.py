@@ -259,7 +259,7 @@ class WebhookDelivery(models.Model):
 class AuditRun(models.Model):
     """What one run of the auditor found, before its repairs: how many orders break which rule."""
 
-    at = models.DateTimeField(unique=True)
+    at = models.DateTimeField(db_index=True)
     took_ms = models.PositiveIntegerField()
     findings = models.JSONField(default=dict, help_text="question → orders; empty when all is well")
 

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.DateTimeField(unique=True)),
+                ("at", models.DateTimeField(db_index=True)),
                 ("took_ms", models.PositiveIntegerField()),
                 (
                     "findings",
