@@ -44,30 +44,33 @@ class Config:
     )
     settings: Settings = field(default_factory=Settings)
     seed: int = 1
-    faults: tuple[Any, ...] = ()  # rules as the control API takes them
+    faults: tuple[Any, ...] | None = None  # rules as the control API takes them; None: nothing was said
     state: Path | None = None  # file that keeps the state across restarts
+    said: frozenset[str] = frozenset()  # switches that were set by name: they win over a state file's
 
 
 def read(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Config:
     """The configuration of a command line. Ends by SystemExit, as argparse does, on --help and mistakes."""
     parser = _parser(env)
     given = parser.parse_args(argv)
-    switches = {
-        "webhook_url": given.webhook_url or None,
-        "webhook_username": given.webhook_username,
-        "webhook_password": given.webhook_password,
-        "token_life": given.token_life,
-    }
     try:
-        settings = Settings().changed(switches | _json(given.settings, "--settings", {}))
-        faults = _json(given.faults, "--faults", [])
-        for rule in faults:
+        said = _options(given) | _json(given.settings, "--settings", {})
+        settings = Settings().changed(said)
+        faults = tuple(_json(given.faults, "--faults", [])) if given.faults else None
+        for rule in faults or ():
             Faults(given.seed).add(rule)
     except (BadSetting, BadRule) as error:
         parser.error(str(error))
     credentials = Credentials(given.client_id, given.client_secret, given.client_version)
     state = Path(given.state) if given.state else None
-    return Config(given.host, given.port, credentials, settings, given.seed, tuple(faults), state)
+    return Config(given.host, given.port, credentials, settings, given.seed, faults, state, frozenset(said))
+
+
+def _options(given: argparse.Namespace) -> dict[str, Any]:
+    """The switches that have an option of their own, as far as it was used."""
+    names = ("webhook_url", "webhook_username", "webhook_password", "token_life")
+    said = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    return said | ({"webhook_url": None} if said.get("webhook_url") == "" else {})
 
 
 def _json(text: str, option: str, kind: Any) -> Any:
@@ -90,7 +93,7 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
-    def option(name: str, variable: str, fallback: str, meaning: str) -> None:
+    def option(name: str, variable: str, fallback: str | None, meaning: str) -> None:
         # An empty variable in a .env file means "not set".
         parser.add_argument(name, default=env.get(variable) or fallback, help=f"{meaning} (${variable})")
 
@@ -101,9 +104,9 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--client-id", "PHONEPE_CLIENT_ID", usual.credentials.client_id, "the merchant's id")
     option("--client-secret", "PHONEPE_CLIENT_SECRET", usual.credentials.client_secret, "its secret")
     option("--client-version", "PHONEPE_CLIENT_VERSION", usual.credentials.client_version, "its version")
-    option("--webhook-url", "SANDBOX_WEBHOOK_URL", "", "where webhooks go; none: nothing is sent")
-    option("--webhook-username", "PHONEPE_WEBHOOK_USERNAME", usual.settings.webhook_username, "webhook user")
-    option("--webhook-password", "PHONEPE_WEBHOOK_PASSWORD", usual.settings.webhook_password, "its password")
+    option("--webhook-url", "SANDBOX_WEBHOOK_URL", None, "where webhooks go; none: nothing is sent")
+    option("--webhook-username", "PHONEPE_WEBHOOK_USERNAME", None, "webhook user")
+    option("--webhook-password", "PHONEPE_WEBHOOK_PASSWORD", None, "its password")
     option("--settings", "SANDBOX_SETTINGS", "", "switches as JSON, for example '{\"max_rps\": 20}'")
     option(
         "--faults", "SANDBOX_FAULTS", "", 'fault rules as JSON, [{"on": "pay", "kind": "reset", "rate": 0.1}]'
@@ -112,8 +115,7 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--token-life",
         type=int,
-        default=usual.settings.token_life,
-        help="seconds an OAuth token lives (default %(default)s)",
+        help=f"seconds an OAuth token lives (default {usual.settings.token_life})",
     )
     parser.add_argument("--seed", type=int, default=usual.seed, help="makes ids and chance faults repeat")
     return parser

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Keeper:
     """Fills an emulator from its state file, and writes there what changes.
 
-    Command line and environment say the settings anew at each start; those set while it ran are
-    put on top. Rules of a state file replace the ones that the environment gives.
+    What command line and environment say at a start wins over the file: fault rules as a whole, each
+    switch by its name. What they leave unsaid is as it was when the file was written.
     """
 
     def __init__(self, sandbox: "Sandbox", path: Path) -> None:
@@ -45,8 +45,10 @@ class Keeper:
     def _restore(self, machine: dict[str, Any]) -> None:
         sandbox = self._sandbox
         if "settings" in machine:
-            sandbox.change_settings(machine["settings"])
-            sandbox.faults.restore(machine["faults"])
+            said = sandbox.config.said
+            sandbox.change_settings({k: v for k, v in machine["settings"].items() if k not in said})
+            if sandbox.config.faults is None:
+                sandbox.faults.restore(machine["faults"])
             sandbox.clock.advance(machine["offset_s"])
             sandbox.tokens.alive_until.update(machine["tokens"])
         for order in self._store.orders():

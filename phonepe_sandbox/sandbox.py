@@ -44,7 +44,7 @@ class Sandbox:
         self.book = Book(clock=self.clock, mint=mint, settings=self.settings)
         self.tokens = TokenDesk(mint, self.clock.now)
         self.faults = Faults(self.config.seed)
-        for rule in self.config.faults:
+        for rule in self.config.faults or ():
             self.faults.add(rule)
         self.journal = Journal()
         self._window = Window()

@@ -95,6 +95,69 @@ def test_state_when_reset_then_the_file_forgets_too(tmp_path):
         assert told == (0, {"faults": []})
 
 
+def restarted(file, *argv, **env):
+    """Faults and switches of an emulator that was steered, ended, and started again with something said."""
+    with emulator("--state", file, SANDBOX_FAULTS='[{"on": "pay", "kind": "reset", "oneIn": 1000}]') as one:
+        one.control("POST", "/settings", {"max_rps": 50_000, "merchant_name": "Steered", "token_life": 777})
+        one.control("POST", "/faults", {"on": "status", "kind": "rate_limited", "count": 3})
+        one.process.terminate()
+        one.process.wait(10)
+    with emulator("--state", file, *argv, **env) as two:
+        switches = two.control("GET", "/settings")
+        faults = [(rule["on"], rule["kind"]) for rule in two.control("GET", "/faults")["faults"]]
+        two.process.terminate()
+        two.process.wait(10)
+        return faults, [switches[name] for name in ("max_rps", "merchant_name", "token_life")]
+
+
+def test_state_when_restarted_with_nothing_said_then_faults_and_switches_of_the_file(tmp_path):
+    faults, switches = restarted(str(tmp_path / "state"), SANDBOX_FAULTS="", SANDBOX_SETTINGS="")
+
+    assert faults == [("pay", "reset"), ("status", "rate_limited")]
+    assert switches == [50_000, "Steered", 777]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [('[{"on": "refund", "kind": "hang"}]', [("refund", "hang")]), ("[]", [])],
+    ids=["others", "none"],
+)
+def test_state_when_restarted_with_faults_then_they_replace_those_of_the_file(tmp_path, said, expected):
+    faults, switches = restarted(str(tmp_path / "state"), SANDBOX_FAULTS=said)
+
+    assert (faults, switches) == (expected, [50_000, "Steered", 777])
+
+
+def test_state_when_restarted_with_switches_then_they_win_and_the_others_are_of_the_file(tmp_path):
+    said = '{"max_rps": null, "merchant_name": "Said"}'
+    faults, switches = restarted(str(tmp_path / "state"), SANDBOX_SETTINGS=said)
+
+    assert faults == [("pay", "reset"), ("status", "rate_limited")]
+    assert switches == [None, "Said", 777]
+
+
+def test_state_when_restarted_with_a_switch_of_its_own_option_then_it_wins(tmp_path):
+    assert restarted(str(tmp_path / "state"), "--token-life", "3600")[1] == [50_000, "Steered", 3600]
+
+
+def test_state_when_a_switch_was_said_once_then_the_next_start_without_it_has_the_default(tmp_path):
+    file = str(tmp_path / "state")
+    restarted(file, SANDBOX_SETTINGS='{"max_rps": 9}')
+
+    with emulator("--state", file) as three:
+        assert three.control("GET", "/settings")["max_rps"] is None
+
+
+def test_state_when_faults_were_said_then_a_reset_returns_to_them_and_not_to_the_file(tmp_path):
+    file = str(tmp_path / "state")
+    restarted(file)
+
+    with emulator("--state", file, SANDBOX_FAULTS='[{"on": "refund", "kind": "hang"}]') as three:
+        three.control("POST", "/reset", {})
+        [rule] = three.control("GET", "/faults")["faults"]
+    assert (rule["on"], rule["kind"]) == ("refund", "hang")
+
+
 def foreign_database(path):
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE shop (id INTEGER)")
