@@ -1,13 +1,17 @@
-"""`python -m benchmarks [client] [sweep]`: print the figures named, or all."""
+"""`python -m benchmarks [client] [emulator] [sweep]`: print the figures named, or all."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 
-from benchmarks import client, sweep
+from benchmarks import client, emulator, sweep
 
-FIGURES: dict[str, Callable[[], None]] = {"client": client.main, "sweep": sweep.main}
+FIGURES: dict[str, Callable[[], None]] = {
+    "client": client.main,
+    "emulator": emulator.main,
+    "sweep": sweep.main,
+}
 
 
 def main(names: list[str]) -> None:
