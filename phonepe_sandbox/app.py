@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from phonepe_sandbox import api, config, control, forms, pages, paypage
+from phonepe_sandbox import api, config, control, forms, pages, paypage, wire
 from phonepe_sandbox.clock import Clock
 from phonepe_sandbox.config import Config
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
@@ -21,7 +21,7 @@ BACKLOG = 1024  # 200 connections opened at once overflow aiohttp's 128 and cost
 
 def make_app(config: Config | None = None, *, clock: Clock | None = None) -> web.Application:
     """A complete emulator, for a server of one's own (tests) or for `run`."""
-    app = web.Application(client_max_size=LARGEST_BODY)
+    app = web.Application(client_max_size=LARGEST_BODY, middlewares=[refuse_unreadable])
     sandbox = Sandbox(config or Config(), clock)
     app[SANDBOX] = sandbox
     app.cleanup_ctx.append(sandbox.alive)
@@ -31,6 +31,17 @@ def make_app(config: Config | None = None, *, clock: Clock | None = None) -> web
     forms.add_routes(app)
     api.add_routes(app)  # last: it answers every other path
     return app
+
+
+@web.middleware
+async def refuse_unreadable(request: web.Request, handler: api.Handler) -> web.StreamResponse:
+    """A body that cannot be unpacked is refused before any service sees it (§7.1)."""
+    try:
+        return await handler(request)
+    except web.RequestPayloadError:
+        request.content.feed_eof()  # or aiohttp reads on, to no good end but a traceback
+        answer = wire.gateway_refusal()
+        return web.json_response(answer.body, status=answer.status, headers={"Connection": "close"})
 
 
 def run(argv: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from phonepe_sandbox.journal import KEPT_BODY, Exchange
 
 def as_curl(exchange: Exchange, origin: str) -> str:
     """A command for a shell; the token is to be put in for `$TOKEN`, the secret for `$CLIENT_SECRET`."""
-    parts = [f"curl -i -X {exchange.method} {shlex.quote(origin + exchange.path)}"]
+    parts = [f"curl -i -X {shlex.quote(exchange.method)} {shlex.quote(origin + exchange.path)}"]
     if exchange.kind != "token":
         parts.append('-H "Authorization: O-Bearer $TOKEN"')
     if exchange.content_type:

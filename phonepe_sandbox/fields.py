@@ -1,6 +1,9 @@
 """Reading the fields of a control request, each by a rule."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from aiohttp import web
 
 from phonepe_sandbox.settings import Rule
 
@@ -37,3 +40,10 @@ class Fields:
         unknown = sorted(set(self.given) - self._taken)
         if unknown:
             raise BadField(f"unknown: {', '.join(unknown)}")
+
+
+async def read_form(request: web.Request) -> Mapping[str, Any]:
+    """The fields of a form as our pages send it; anything else has none."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    return await request.post()

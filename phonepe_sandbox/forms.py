@@ -8,6 +8,7 @@ from aiohttp import web
 from phonepe_sandbox.control import is_foreign
 from phonepe_sandbox.entries import Json
 from phonepe_sandbox.faults import RULE_FIELDS, BadRule
+from phonepe_sandbox.fields import read_form
 from phonepe_sandbox.pages import orders_page
 from phonepe_sandbox.rendering import message, page, see_other
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
@@ -35,7 +36,7 @@ async def change_faults(request: web.Request) -> web.Response:
     if is_foreign(request):
         return _refusal()
     sandbox = request.app[SANDBOX]
-    form = {name: str(value).strip() for name, value in (await request.post()).items()}
+    form = {name: str(value).strip() for name, value in (await read_form(request)).items()}
     if "remove" in form:
         text = form["remove"]
         sandbox.faults.rules.pop(int(text) if text.isdecimal() and len(text) < 10 else 0, None)
@@ -66,7 +67,7 @@ def _value(text: str) -> Any:
     """A number or a flag if it looks like one, otherwise the text."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, int | float) else text
 
@@ -96,7 +97,7 @@ async def change_settings(request: web.Request) -> web.Response:
     """Set the switches that differ from what is in force; an empty secret stays as it is."""
     if is_foreign(request):
         return _refusal()
-    sandbox, form = request.app[SANDBOX], await request.post()
+    sandbox, form = request.app[SANDBOX], await read_form(request)
     changes = {}
     for name, rule in RULES.items():
         text = str(form[name]).strip() if name in form else None
@@ -127,7 +128,7 @@ async def move_clock(request: web.Request) -> web.Response:
     if is_foreign(request):
         return _refusal()
     sandbox = request.app[SANDBOX]
-    step = _value(str((await request.post()).get("advance", "")))
+    step = _value(str((await read_form(request)).get("advance", "")))
     if type(step) not in (int, float) or not 0 <= step <= LONGEST_STEP_S:
         return _settings_page(sandbox, trouble="The clock moves forward by a number of seconds.")
     sandbox.clock.advance(step)

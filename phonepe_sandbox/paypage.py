@@ -11,6 +11,7 @@ from aiohttp import web
 from phonepe_sandbox import instruments
 from phonepe_sandbox.book import OrderClosed
 from phonepe_sandbox.entries import AUTO_FAILED, Failure, Order, Outcome, Plan
+from phonepe_sandbox.fields import read_form
 from phonepe_sandbox.rendering import message, page, see_other
 from phonepe_sandbox.sandbox import SANDBOX, Sandbox
 from phonepe_sandbox.shown import PAY_PAGES
@@ -152,7 +153,7 @@ def _pay_page(visit: Visit, *, status: int = 200, trouble: str | None = None) ->
 
 async def choose(visit: Visit) -> web.Response:
     """A button was pressed: store the outcome, tell the merchant's server, send the customer on."""
-    form, modes = await visit.request.post(), visit.order.offer.modes
+    form, modes = await read_form(visit.request), visit.order.offer.modes
     outcome = str(form.get("outcome", ""))
     mode = str(form.get("paymentMode", modes[0] if modes else ""))
     if outcome not in PAGE_OUTCOMES or (mode not in modes and outcome not in ("cancel", "close")):
@@ -182,7 +183,7 @@ def _outcome(text: str) -> Outcome:
 
 async def pay_by_vpa(visit: Visit) -> web.Response:
     """Send a request to a UPI ID; its owner answers after some seconds, or never."""
-    vpa = str((await visit.request.post()).get("vpa", "")).strip()
+    vpa = str((await read_form(visit.request)).get("vpa", "")).strip()
     if "UPI_COLLECT" not in visit.order.offer.modes:
         return _pay_page(visit, status=400, trouble="That cannot be chosen here.")
     if not instruments.VPA.fullmatch(vpa):
@@ -218,7 +219,7 @@ async def _fail(visit: Visit, mode: str, failure: Failure) -> web.Response:
 
 async def enter_card(visit: Visit) -> web.Response:
     """Only PhonePe's two test cards get as far as the bank."""
-    form = await visit.request.post()
+    form = await read_form(visit.request)
     number, expiry, cvv = (str(form.get(name, "")) for name in ("number", "expiry", "cvv"))
     if "CARD" not in visit.order.offer.modes:
         return _pay_page(visit, status=400, trouble="That cannot be chosen here.")
@@ -231,7 +232,7 @@ async def enter_card(visit: Visit) -> web.Response:
 
 
 async def enter_bank(visit: Visit) -> web.Response:
-    bank = str((await visit.request.post()).get("bank", ""))
+    bank = str((await read_form(visit.request)).get("bank", ""))
     if "NET_BANKING" not in visit.order.offer.modes or bank not in visit.order.offer.banks:
         return _pay_page(visit, status=400, trouble="The shop does not take this bank.")
     return see_other(visit.url("/bank", mode="NET_BANKING"))
@@ -253,7 +254,7 @@ async def show_bank(visit: Visit) -> web.Response:
 
 async def answer_bank(visit: Visit) -> web.Response:
     """The simulator's Success / Failure / Pending; success takes the OTP or the password."""
-    form, (mode, card) = await visit.request.post(), _at_bank(visit)
+    form, (mode, card) = await read_form(visit.request), _at_bank(visit)
     outcome = str(form.get("outcome", ""))
     if outcome not in BANK_OUTCOMES or mode not in visit.order.offer.modes:
         return await show_bank(visit)

@@ -114,8 +114,8 @@ def or_null(rule: Rule) -> Rule:
 
 
 def is_web_url(value: Any) -> bool:
-    """An absolute http(s) URL with a host."""
-    if not isinstance(value, str) or any(c.isspace() for c in value):
+    """An absolute http(s) URL with a host, of characters that a header can carry."""
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
         return False
     try:
         parts = urlsplit(value)
