@@ -18,9 +18,18 @@ def rows(heading):
     return [[cell.strip() for cell in line] for line in lines[1:]]
 
 
-def names_in(file):
-    tree = ast.parse((ROOT / "tests" / "phonepe_sandbox" / file).read_text())
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+def sources_in(file):
+    """Name → source of a file's tests, with their parameters."""
+    text = (ROOT / "tests" / "phonepe_sandbox" / file).read_text()
+    lines = text.splitlines()
+    found = [
+        node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return {node.name: "\n".join(lines[_first_line(node) - 1 : node.end_lineno]) for node in found}
+
+
+def _first_line(function):
+    return min(part.lineno for part in (function, *function.decorator_list))
 
 
 def test_fault_table_holds_every_kind_once():
@@ -46,11 +55,27 @@ def test_fault_table_names_the_fields_of_every_kind():
     assert missing == []
 
 
-def test_fault_table_names_tests_that_exist_in_every_row():
-    named = [re.findall(r"`(test_\w+\.py)::(test_\w+)`", row[-1]) for row in rows("Faults")]
-    absent = [(file, name) for row in named for file, name in row if name not in names_in(file)]
+def test_fault_table_names_tests_in_every_row_and_each_uses_the_fault():
+    for row in rows("Faults"):
+        kind = re.findall(r"`(\w+)`", row[0])[0]
+        named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", row[-1])
+        sources = [sources_in(file).get(name, "") for file, name in named]
 
-    assert (absent, [row for row in named if not row]) == ([], [])
+        assert (kind, named != []) == (kind, True)
+        assert (
+            kind,
+            [name for (_, name), source in zip(named, sources, strict=True) if not _uses(source, kind)],
+        ) == (
+            kind,
+            [],
+        )
+
+
+def _uses(source, kind):
+    """Whether a test adds a rule of the kind, or sets the switch that the row offers in its place."""
+    switches = {"rps_limit": "max_rps", "wrong_credential": "webhook_auth", "flat": "refund_webhook_shape"}
+    said = re.search(rf'"{kind}"', source)
+    return bool(said) or f"{switches.get(kind)}=" in source
 
 
 def test_every_kind_has_an_effect():
