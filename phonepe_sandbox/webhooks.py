@@ -122,6 +122,8 @@ class Postman:
         task = asyncio.create_task(self._deliver(delivery, overtaken))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Also when a reset cancels it: a customer may be waiting at the pay page.
+        task.add_done_callback(lambda _: delivery.ended.set())
 
     async def _deliver(self, delivery: Delivery, overtaken: list[Delivery]) -> None:
         await asyncio.sleep(delivery.delay_s)

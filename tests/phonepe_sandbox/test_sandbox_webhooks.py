@@ -283,6 +283,22 @@ async def test_fault_before_redirect_when_the_shop_is_dead_then_the_customer_sti
     assert (await merchant.call("POST", page, data={"outcome": "success"})).status == 303
 
 
+async def test_fault_before_redirect_when_all_is_reset_meanwhile_then_the_customer_still_comes_back(
+    merchant, shop
+):
+    await merchant.fault("webhook", "before_redirect")
+    await merchant.fault("webhook", "delayed", seconds=60)
+    page = (await merchant.pay()).body["redirectUrl"].removeprefix(merchant.url)
+    back = asyncio.create_task(merchant.call("POST", page, data={"outcome": "success"}))
+    await asyncio.sleep(0.1)
+    waiting = not back.done()
+
+    await merchant.control("POST", "/reset")
+
+    async with asyncio.timeout(5):
+        assert (waiting, (await back).status) == (True, 303)
+
+
 async def test_fault_out_of_order_then_the_next_webhook_overtakes_it(merchant, shop):
     await merchant.fault("webhook", "out_of_order", count=1)
     await merchant.pay()
