@@ -1,4 +1,4 @@
-"""The JSON endpoints. Each calls one function of the engine; refusals become answers in `okpuja.api`."""
+"""The JSON endpoints. Each calls one function of the engine; refusals become answers in `payments.failures`."""
 
 from __future__ import annotations
 

@@ -6,4 +6,7 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from payments import checks  # noqa: F401  registers the system checks
+        # The system checks register themselves; so do the jobs, wherever the project has Procrastinate look.
+        from payments import checks, defaults, jobs  # noqa: F401
+
+        defaults.apply()

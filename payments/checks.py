@@ -6,15 +6,20 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connection
 from django.utils.module_loading import import_string
 
 from payments import gateway
+from payments.defaults import RANGES
 from phonepe_pg import Misconfigured, PhonePeError
+from phonepe_pg.types import is_web_address
 
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
+JOBS_APP = "procrastinate.contrib.django"
 
 PLUGS = ("FULFIL", "PAYABLE", "HOLD", "RELEASE", "NOTIFY", "AUDIT")
 POLICIES = {"UNFULFILLABLE": ("refund", "hold"), "AFTER_WATCH": ("release", "hold")}
@@ -107,6 +112,48 @@ def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckM
     ]
 
 
+@register("payments")
+def address_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """PhonePe sends customers back to PUBLIC_URL."""
+    hint = "Set PUBLIC_URL to where customers reach this site, such as https://shop.example."
+    if not settings.PUBLIC_URL:
+        return [Error("PUBLIC_URL is not set.", hint=hint, id="payments.E008")]
+    if not is_web_address(settings.PUBLIC_URL) or settings.PUBLIC_URL.endswith("/"):
+        return [
+            Error(
+                "PUBLIC_URL is not an http(s) address that ends without a slash.",
+                hint=hint,
+                id="payments.E008",
+            )
+        ]
+    return []
+
+
+@register("payments")
+def project_has_what_is_needed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The engine's claims are PostgreSQL's row locks; its refunds are Procrastinate's jobs."""
+    found: list[CheckMessage] = []
+    if connection.vendor != "postgresql":
+        hint = "Set DATABASES['default'] to a PostgreSQL database."
+        found.append(Error("The default database is not PostgreSQL.", hint=hint, id="payments.E009"))
+    if not apps.is_installed(JOBS_APP):
+        hint = f"Add {JOBS_APP!r} to INSTALLED_APPS."
+        found.append(Error(f"{JOBS_APP!r} is not installed.", hint=hint, id="payments.E010"))
+    return found
+
+
+@register("payments")
+def numbers_are_within_their_ranges(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Whole numbers that PhonePe and the engine can work with."""
+    found: list[CheckMessage] = []
+    for name, (low, high) in RANGES.items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or not low <= value <= high:
+            message = f"{name} must be a whole number between {low} and {high}; it is {value!r}."
+            found.append(Error(message, id="payments.E011"))
+    return found
+
+
 @register(Tags.compatibility)
 def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """`PAYMENTS` names functions that exist, and a policy that is known."""
@@ -132,7 +179,7 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
             Error(
                 "PAYMENTS['HOLD'] without PAYMENTS['RELEASE']: what is held would never be sold again.",
                 hint="Name a function that takes the reference.",
-                id="payments.E008",
+                id="payments.E013",
             )
         )
     return found

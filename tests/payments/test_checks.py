@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 from django.core.checks import run_checks
+from django.test import modify_settings
 from django.utils import timezone
 
 from payments import checks, doctor
@@ -94,13 +95,50 @@ def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env
         ({"FULFIL": "tests.payments.shop.delivers", "AFTER_WATCH": "refund"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "NOTIFY": "no.such.module"}, ["payments.E004"]),
         ({"FULFIL": "tests.payments.shop.delivers", "FULFILL": "x"}, ["payments.E007"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "HOLD": "tests.payments.shop.holds"}, ["payments.E008"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "HOLD": "tests.payments.shop.holds"}, ["payments.E013"]),
     ],
 )
 def test_check_of_plugs_finds_what_cannot_be_imported(settings, plugs, identities):
     settings.PAYMENTS = plugs
 
     assert [message.id for message in checks.plugs_can_be_imported(None)] == identities
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("", "PUBLIC_URL is not set."),
+        ("shop.example", "PUBLIC_URL is not an http(s) address that ends without a slash."),
+        ("https://shop.example/", "PUBLIC_URL is not an http(s) address that ends without a slash."),
+    ],
+)
+def test_check_without_a_public_address_is_an_error_that_names_it(settings, url, sentence):
+    settings.PUBLIC_URL = url
+
+    assert said(*checks.address_is_set(None)) == [("payments.E008", sentence)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limits"),
+    [
+        ("PAYMENT_EXPIRE_AFTER", 299, "300 and 3600"),
+        ("STATUS_VERIFY_AFTER", -1, "0 and 3600"),
+        ("LATE_WATCH_HOURS", "72", "1 and 720"),
+        ("PHONEPE_MAX_RPS", 0, "1 and 100000"),
+    ],
+)
+def test_check_of_a_number_out_of_its_range_says_the_range(settings, name, value, limits):
+    setattr(settings, name, value)
+
+    message = f"{name} must be a whole number between {limits}; it is {value!r}."
+    assert said(*checks.numbers_are_within_their_ranges(None)) == [("payments.E011", message)]
+
+
+def test_check_without_procrastinate_says_what_to_install():
+    with modify_settings(INSTALLED_APPS={"remove": ["procrastinate.contrib.django"]}):
+        found = said(*checks.project_has_what_is_needed(None))
+
+    assert found == [("payments.E010", "'procrastinate.contrib.django' is not installed.")]
 
 
 def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours(sandbox):

@@ -1,0 +1,78 @@
+"""The contract's error body for a NinjaAPI: `{"success": false, "code": …, "message": …}` whatever went wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from payments.errors import Refusal
+
+log = structlog.get_logger(__name__)
+
+Fail = Callable[[HttpRequest, int, str, str], HttpResponse]
+
+
+def shape(api: NinjaAPI) -> None:
+    """Make every refusal and every accident inside `api` an answer of that shape, with a fitting status."""
+
+    def fail(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
+        body = {"success": False, "code": code, "message": message}
+        return api.create_response(request, body, status=status)
+
+    _shape_refusals(api, fail)
+    _shape_requests(api, fail)
+    _shape_accidents(api, fail)
+
+
+def _shape_refusals(api: NinjaAPI, fail: Fail) -> None:
+    @api.exception_handler(Refusal)
+    def refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+        response = fail(request, refusal.status, refusal.code, refusal.message)
+        if refusal.retry_after_s is not None:
+            response["Retry-After"] = str(math.ceil(refusal.retry_after_s))
+        return response
+
+    @api.exception_handler(AuthenticationError)
+    def not_signed_in(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+        return fail(request, 401, "not_signed_in", "Sign in first.")
+
+    @api.exception_handler(Http404)
+    def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+        return fail(request, 404, "not_found", "There is nothing here.")
+
+
+def _shape_requests(api: NinjaAPI, fail: Fail) -> None:
+    @api.exception_handler(ValidationError)
+    def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return fail(request, 422, "invalid_request", "; ".join(_sentence(one) for one in error.errors))
+
+    @api.exception_handler(HttpError)
+    def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+        codes = {400: "invalid_json", 429: "too_many_requests"}
+        return fail(request, error.status_code, codes.get(error.status_code, "refused"), str(error))
+
+    @api.exception_handler(RequestDataTooBig)
+    def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+        return fail(request, 413, "too_large", "The request is too large.")
+
+
+def _shape_accidents(api: NinjaAPI, fail: Fail) -> None:
+    @api.exception_handler(Exception)
+    def accident(request: HttpRequest, error: Exception) -> HttpResponse:
+        log.error("request failed", path=request.path, method=request.method, exc_info=error)
+        message = "Something went wrong on our side. It has been recorded."
+        return fail(request, 500, "internal_error", message)
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """One of pydantic's findings: which field, and what is wrong with it."""
+    where = [str(part) for part in error.get("loc", ()) if part not in ("body", "query", "path")]
+    field = ".".join(where[1:] if len(where) > 1 else where)
+    return f"{field}: {error.get('msg', 'invalid')}" if field else str(error.get("msg", "invalid"))
