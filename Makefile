@@ -31,7 +31,10 @@ install: $(VENV)/base.done ## build .venv from the hash-pinned requirements
 demo: install ## start everything, play the main job live, keep serving (ONCE=1: exit after the story)
 	@$(BIN)/python -m okpuja.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(VENV)/dev.done ## run the whole test suite on a real PostgreSQL (ARGS="-k something")
+test: $(VENV)/dev.done ## run the whole test suite on a real PostgreSQL (ARGS="-k something": OkPuja's part of it)
+ifeq ($(ARGS),)
+	@$(BIN)/python -m tests.othershop
+endif
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/dev.done ## format check, ruff, mypy, import arrows, missing migrations

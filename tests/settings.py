@@ -34,3 +34,4 @@ from okpuja.settings import *  # noqa: F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True  # serves without a collected folder
+TEST_SHOP = "tests.bookings.own_shop"

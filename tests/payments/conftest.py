@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -57,3 +59,9 @@ def plug(settings: Any) -> Callable[..., None]:
         } | {key: f"tests.payments.shop.{function}" for key, function in more.items()}
 
     return plug
+
+
+@pytest.fixture
+def own_shop(settings: Any) -> ModuleType:
+    """The project in which the tests run: `own_shop.order(…)` its own fulfilment delivers, `own_shop.delivered(…)`."""
+    return import_module(settings.TEST_SHOP)

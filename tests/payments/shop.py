@@ -9,7 +9,7 @@ from django.utils import timezone
 from payments.errors import NotFound, NotPayable, Unfulfillable
 from payments.models import Checker, PaymentOrder
 from payments.shop import Notice, PaidOrder, Payable
-from payments.states import Status
+from payments.states import Fulfilment, Status
 
 WRITTEN = "written by the shop"
 KEPT = "kept for "
@@ -17,6 +17,14 @@ KEPT = "kept for "
 
 def delivers(paid: PaidOrder) -> str:
     return f"REF-{paid.merchant_order_id[-8:]}"
+
+
+def delivers_once(paid: PaidOrder) -> str:
+    """Refuse what another order of the reference has bought already."""
+    others = PaymentOrder.objects.exclude(merchant_order_id=paid.merchant_order_id)
+    if others.filter(cart_id=paid.reference, fulfilment=Fulfilment.BOOKED).exists():
+        raise Unfulfillable("This cart has been booked by another payment.")
+    return delivers(paid)
 
 
 def refuses(paid: PaidOrder) -> str:

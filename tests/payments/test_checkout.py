@@ -178,8 +178,8 @@ def test_given_up_order_that_is_paid_after_all_books_when_it_is_the_only_one(san
     assert PaymentOrder.objects.get(pk=second.pk).status == "INITIATED"
 
 
-def test_given_up_order_and_its_successor_both_paid_book_once_and_refund_once(sandbox, settings):
-    settings.PAYMENTS = settings.PAYMENTS | {"FULFIL": "bookings.fulfilment.fulfil"}
+def test_given_up_order_and_its_successor_both_paid_book_once_and_refund_once(sandbox, plug):
+    plug("delivers_once")
     lost = lose_the_pay_page(sandbox)
     second = checkout.start(CART).order
     for order in (lost, second):

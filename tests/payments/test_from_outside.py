@@ -24,17 +24,20 @@ def post(client: Client, path: str, body: str) -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
+@pytest.mark.okpuja
 @pytest.mark.parametrize("path", ["/api/cart", "/api/payments/cart", "/api/payments/verify-and-complete"])
 def test_post_without_the_last_slash_is_answered_like_the_address_itself(client, path):
     assert post(client, path, "{}") == post(client, f"{path}/", "{}")
 
 
+@pytest.mark.okpuja
 def test_post_that_is_too_large_is_413_in_the_contracts_shape(client):
     status, told = post(client, "/api/cart/", "a" * 3_000_000)
 
     assert (status, told["success"], told["code"]) == (413, False, "too_large")
 
 
+@pytest.mark.okpuja
 @pytest.mark.parametrize("path", ["/api/payments/cart/x/events/", "/api/payments/return/x/"])
 def test_post_to_an_address_that_is_only_read_is_405(path):
     answer = Client(enforce_csrf_checks=True).post(path)

@@ -83,6 +83,7 @@ def test_return_is_open_to_anybody_and_leads_nowhere_else():
     assert response["Location"] == f"/payment-failed/{order.cart_id}"
 
 
+@pytest.mark.okpuja
 @pytest.mark.parametrize("unknown", ["OKP-nobody", "%00", "a%0Ab", "x" * 500])
 def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
     response = Client().get(f"/api/payments/return/{unknown}/")
@@ -103,10 +104,12 @@ def test_return_twice_at_once_asks_once(sandbox):
 # -- health -------------------------------------------------------------------------------
 
 
+@pytest.mark.okpuja
 def test_healthz_answers_without_a_checker():
     assert Client().get("/healthz").status_code == 200
 
 
+@pytest.mark.okpuja
 @pytest.mark.parametrize(("seen_s", "status"), [(0, 200), (119, 200), (121, 503), (None, 503)])
 def test_readyz_wants_a_checker_seen_in_its_last_two_intervals(seen_s, status):
     now = timezone.now()

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from bookings.models import Booking
 from payments.states import Attention, Fulfilment, Source, Status
 from phonepe_pg import Malformed, Misconfigured, RateLimited, Rejected, Unavailable
 from tests import make
@@ -54,14 +53,12 @@ def test_settle_the_same_answer_again_changes_nothing_but_the_trail(plug):
     assert kinds(second) == [*kinds(first)[:4], Kind.ANSWERED]
 
 
-def test_settle_with_the_shops_own_fulfilment_makes_one_booking(settings):
-    order = make.order()
+def test_settle_with_the_shops_own_fulfilment_delivers_once(own_shop):
+    order = own_shop.order()
 
     settled = settle(order, make.answer("COMPLETED"))
 
-    booking = Booking.objects.get()
-    assert (booking.merchant_order_id, booking.cart_id) == (order.merchant_order_id, order.cart_id)
-    assert settled.fulfilment_reference == booking.booking_id
+    assert own_shop.delivered(order.cart_id) == [(order.merchant_order_id, settled.fulfilment_reference)]
 
 
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
@@ -118,16 +115,16 @@ def test_settle_cancelled_order_without_a_gateway_id_keeps_the_id_that_comes_wit
     ],
 )
 def test_settle_completed_with_another_amount_or_id_books_nothing_and_calls_a_person(
-    logs, status, answer, why
+    own_shop, logs, status, answer, why
 ):
-    order = make.order(status)
+    order = own_shop.order(status)
 
     for _ in range(2):
         settled = settle(order, make.answer("COMPLETED", **answer))
 
     assert (settled.status, settled.completed_at, settled.fulfilment) == (status, None, "")
     assert (settled.attention, settled.attention_at is not None) == (why, True)
-    assert Booking.objects.count() == 0
+    assert own_shop.delivered(order.cart_id) == []
     assert kinds(settled).count(Kind.ATTENTION) == 1
     assert logs.count("payment needs attention") == 1
 

@@ -10,7 +10,6 @@ import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from bookings.models import Booking
 from payments import completion, transitions
 from payments.errors import IllegalMove
 from payments.models import Checker, PaymentOrder, Refund
@@ -194,9 +193,9 @@ def failing_commits() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_settle_by_several_at_once_books_once():
+def test_settle_by_several_at_once_books_once(own_shop):
     for _ in range(20):
-        order = make.order()
+        order = own_shop.order()
         answer = make.answer("COMPLETED")
 
         results = at_once(*[lambda o=order, a=answer: settle(o, a) for _ in range(3)])
@@ -204,14 +203,14 @@ def test_settle_by_several_at_once_books_once():
         assert [result.fulfilment for result in results] == ["BOOKED"] * 3
         assert moves(order) == [("INITIATED", "SUCCESS")]
         assert kinds(order).count(Kind.FULFILLED) == 1
-        assert Booking.objects.filter(cart_id=order.cart_id).count() == 1
+        assert len(own_shop.delivered(order.cart_id)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_paid_orders_of_one_cart_book_once_and_refund_the_other():
+def test_two_paid_orders_of_one_cart_book_once_and_refund_the_other(own_shop):
     for _ in range(20):
-        one = make.order(Status.EXPIRED)
-        two = make.order(cart_id=one.cart_id)
+        one = own_shop.order(Status.EXPIRED)
+        two = make.order(cart_id=one.cart_id, snapshot=one.snapshot)
 
         at_once(
             lambda o=one: settle(o, make.answer("COMPLETED")),
@@ -221,7 +220,9 @@ def test_two_paid_orders_of_one_cart_book_once_and_refund_the_other():
         found = list(PaymentOrder.objects.filter(cart_id=one.cart_id).order_by("fulfilment"))
         assert [order.fulfilment for order in found] == ["BOOKED", "UNFULFILLABLE"]
         assert [order.status for order in found] == ["SUCCESS", "SUCCESS"]
-        assert Booking.objects.get(cart_id=one.cart_id).merchant_order_id == found[0].merchant_order_id
+        assert own_shop.delivered(one.cart_id) == [
+            (found[0].merchant_order_id, found[0].fulfilment_reference)
+        ]
         assert list(Refund.objects.filter(order__cart_id=one.cart_id).values_list("order_id", "amount")) == [
             (found[1].pk, 149900)
         ]

@@ -1,0 +1,53 @@
+"""The payment endpoints with real carts: whose they are, and which there are."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from payments.models import PaymentOrder
+from tests import make
+from tests.cart import rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def start(cart_id: str, client: Client) -> tuple[int, str]:
+    answer = client.post("/api/payments/cart/", {"cart_id": cart_id}, content_type="application/json")
+    return answer.status_code, answer.json().get("code", "")
+
+
+@pytest.mark.parametrize("cart_id", ["nobody", "", "é", "a\0b", "../..", "x" * 64])
+def test_start_for_no_cart_answers_404_and_makes_nothing(cart_id):
+    assert start(cart_id, Client()) == (404, "not_found")
+    assert PaymentOrder.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("owner", "caller", "status"),
+    [
+        (None, None, 200),
+        (None, "other", 200),
+        ("owner", None, 404),
+        ("owner", "other", 404),
+        ("owner", "owner", 200),
+        ("owner", "staff", 200),
+    ],
+)
+def test_status_of_a_cart_is_shown_to_those_whose_cart_it_is(owner, caller, status):
+    users = {
+        name: User.objects.create_user(name, is_staff=name == "staff") for name in ("owner", "other", "staff")
+    }
+    cart = rows.cart(owner=users[owner] if owner else None)
+    make.order(cart_id=str(cart.cart_id), age_s=5)
+    client = Client()
+    if caller:
+        client.force_login(users[caller])
+
+    answers = [
+        client.get(f"/api/payments/cart/{cart.cart_id}/status/").status_code,
+        start(str(cart.cart_id), client)[0],
+    ]
+
+    assert answers == [status, status]

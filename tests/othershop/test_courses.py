@@ -1,0 +1,105 @@
+"""The other shop's two plugs: what can be paid for, and how it is delivered."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.utils import timezone
+
+from payments.errors import NotFound, Unfulfillable
+from payments.models import PaymentOrder, Refund
+from payments.shop import PaidOrder
+from payments.states import Attention
+from tests import make
+from tests.at_once import at_once
+from tests.othershop import own_shop
+from tests.othershop.courses import payable
+from tests.othershop.courses.enrolling import enrol
+from tests.othershop.courses.models import Enrolment
+from tests.payments.settling import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def paid(order: PaymentOrder) -> PaidOrder:
+    order.completed_at = timezone.now()
+    return PaidOrder.of(order)
+
+
+def test_enrolling_again_for_the_same_order_is_the_same_enrolment():
+    order = own_shop.order()
+
+    numbers = [enrol(paid(order)) for _ in range(2)]
+
+    assert numbers == [Enrolment.objects.get().number] * 2
+
+
+def test_enrolling_for_a_seat_that_another_order_has_bought_is_refused():
+    first = own_shop.order("EXPIRED")
+    second = make.order(cart_id=first.cart_id, snapshot=first.snapshot)
+    enrol(paid(first))
+
+    with pytest.raises(Unfulfillable, match="already been paid for"):
+        enrol(paid(second))
+    assert Enrolment.objects.get().merchant_order_id == first.merchant_order_id
+
+
+@pytest.mark.parametrize(
+    ("policy", "refunds", "attention"), [("refund", [149900], ""), ("hold", [], Attention.UNFULFILLABLE)]
+)
+def test_money_for_a_full_course_goes_by_the_policy(settings, policy, refunds, attention):
+    settings.PAYMENTS = settings.PAYMENTS | {"UNFULFILLABLE": policy}
+    order = own_shop.order(of=own_shop.course(seats=0))
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.fulfilment, settled.attention) == ("SUCCESS", "UNFULFILLABLE", attention)
+    assert list(Refund.objects.values_list("amount", flat=True)) == refunds
+    assert Enrolment.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_pay_for_the_last_seat_at_once_get_one_seat_and_one_refund():
+    for _ in range(20):
+        course = own_shop.course(seats=1)
+        orders = [own_shop.order(of=course) for _ in range(2)]
+
+        settled = at_once(*[lambda o=o: settle(o, make.answer("COMPLETED")) for o in orders])
+
+        assert sorted(order.fulfilment for order in settled) == ["BOOKED", "UNFULFILLABLE"]
+        assert course.enrolments.count() == 1
+        assert Refund.objects.filter(order__in=orders).count() == 1
+
+
+def test_a_seat_is_payable_by_its_learner_and_staff_alone():
+    course, learner, other = own_shop.course(), own_shop.learner(), own_shop.learner()
+    staff = own_shop.learner()
+    staff.is_staff = True
+    reference = f"course-{course.pk}-user-{learner.pk}"
+
+    for user in (learner, staff):
+        found = payable.find(reference, user=user)
+        assert (found.reference, found.amount_paise, found.status) == (reference, 149900, "OPEN")
+    for user in (other, AnonymousUser()):
+        with pytest.raises(NotFound):
+            payable.find(reference, user=user)
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "course-7", "course-0-user-1", "course-7-user-3 ", "course-٧-user-3"]
+)
+def test_a_reference_to_nothing_is_not_found(reference):
+    with pytest.raises(NotFound):
+        payable.find(reference, user=own_shop.learner())
+
+
+def test_a_learner_who_has_the_last_seat_is_told_so_and_not_that_the_course_is_full():
+    course = own_shop.course(seats=1)
+    order = own_shop.order(of=course)
+    enrol(paid(order))
+
+    taken = payable.seat(course, order.snapshot["learner_id"])
+    wanted = payable.seat(course, own_shop.learner().pk)
+
+    assert (taken.status, taken.hindrance) == ("ENROLLED", "")
+    assert (wanted.status, wanted.hindrance) == ("OPEN", "The course is full.")
