@@ -136,6 +136,12 @@ def project_has_what_is_needed(app_configs: Any, **kwargs: Any) -> list[CheckMes
     if connection.vendor != "postgresql":
         hint = "Set DATABASES['default'] to a PostgreSQL database."
         found.append(Error("The default database is not PostgreSQL.", hint=hint, id="payments.E009"))
+    if connection.settings_dict["ATOMIC_REQUESTS"]:
+        hint = "Leave ATOMIC_REQUESTS off and put transaction.atomic around the views of yours that need it."
+        message = (
+            "The default database has ATOMIC_REQUESTS: an order must be committed before PhonePe hears of it."
+        )
+        found.append(Error(message, hint=hint, id="payments.E012"))
     if not apps.is_installed(JOBS_APP):
         hint = f"Add {JOBS_APP!r} to INSTALLED_APPS."
         found.append(Error(f"{JOBS_APP!r} is not installed.", hint=hint, id="payments.E010"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,8 +21,15 @@ from django.test import Client
 from tests.processes import free_port, started
 from tests.sandbox import Sandbox, wait_until
 
-WEB = ("-m", "granian", "--interface", "wsgi", "tests.othershop.wsgi:application")
-CHECKER = ("-m", "django", "auto_complete_payments", "--continuous", "--interval", "1")
+PROCFILE = Path(__file__).with_name("Procfile")
+
+
+def command(name: str, **variables: str) -> list[str]:
+    """A line of the Procfile, without its `python`."""
+    lines = dict(line.split(": ", 1) for line in PROCFILE.read_text().splitlines())
+    python, *words = shlex.split(Template(lines[name]).substitute(variables))
+    assert python == "python"
+    return words
 
 
 def settings(sandbox: Sandbox, **changes: str) -> dict[str, str]:
@@ -38,7 +47,7 @@ def web(sandbox: Sandbox, log: Path) -> Iterator[str]:
     """The web site; its origin."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with started(*WEB, "--port", str(port), log=log, **settings(sandbox, PUBLIC_URL=url)) as process:
+    with started(*command("web", PORT=str(port)), log=log, **settings(sandbox, PUBLIC_URL=url)) as process:
         wait_until(lambda: process.poll() is not None or _is_up(url), within_s=30)
         assert process.poll() is None, log.read_text()
         yield url
@@ -46,8 +55,8 @@ def web(sandbox: Sandbox, log: Path) -> Iterator[str]:
 
 @contextmanager
 def checker(sandbox: Sandbox, log: Path, **changes: str) -> Iterator[None]:
-    """A checker that looks every second."""
-    with started(*CHECKER, log=log, **settings(sandbox, **changes)) as process:
+    """A checker, ready when it has said so."""
+    with started(*command("checker"), log=log, **settings(sandbox, **changes)) as process:
         wait_until(lambda: process.poll() is not None or "checker started" in log.read_text(), within_s=30)
         assert process.poll() is None, log.read_text()
         yield

@@ -48,6 +48,7 @@ PHONEPE_BASE_URL = os.environ.get("PHONEPE_BASE_URL", "")  # the emulator's, in 
 PAYMENTS = {
     "FULFIL": "tests.othershop.courses.enrolling.enrol",
     "PAYABLE": "tests.othershop.courses.payable.find",
+    "AUDIT": "tests.othershop.courses.audit.QUESTIONS",
     "UNFULFILLABLE": os.environ.get("UNFULFILLABLE", "refund"),
 }
 

@@ -7,12 +7,14 @@ import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.apps import apps
 
 import payments
 import phonepe_pg
+from tests.othershop import running
 from tests.processes import ROOT
 
 OKPUJA = ["bookings", "cart", "catalog", "okpuja", "storefront"]
@@ -91,3 +93,17 @@ def test_check_of_the_other_shop_and_its_migrations_is_content():
         found = run("-m", "django", *command)
 
         assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_first_steps_can_be_walked(sandbox):
+    environment = os.environ | running.settings(sandbox)
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+    walked = subprocess.run(
+        ["bash", "-eu", ROOT / "tests/othershop/first_steps.sh"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert walked.returncode == 0, walked.stderr
+    assert "0 checked" in walked.stdout

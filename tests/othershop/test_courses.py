@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from payments.errors import NotFound, Unfulfillable
+from payments import audit, refunds
+from payments.errors import NotFound, NotRefundable, Unfulfillable
 from payments.models import PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Attention
@@ -15,6 +16,7 @@ from tests.at_once import at_once
 from tests.othershop import own_shop
 from tests.othershop.courses import payable
 from tests.othershop.courses.enrolling import enrol
+from tests.othershop.courses.leaving import leave
 from tests.othershop.courses.models import Enrolment
 from tests.payments.settling import settle
 
@@ -103,3 +105,44 @@ def test_a_learner_who_has_the_last_seat_is_told_so_and_not_that_the_course_is_f
 
     assert (taken.status, taken.hindrance) == ("ENROLLED", "")
     assert (wanted.status, wanted.hindrance) == ("OPEN", "The course is full.")
+
+
+def test_a_learner_who_leaves_gets_the_money_back_and_the_seat_is_free():
+    course = own_shop.course(seats=1)
+    order = own_shop.order(of=course)
+    settle(order, make.answer("COMPLETED"))
+
+    refund = leave(course.enrolments.get(), by="asha")
+
+    assert (refund.order, refund.amount, refund.requested_by) == (order, 149900, "asha")
+    assert payable.seat(course, own_shop.learner().pk).hindrance == ""
+    assert audit.audit(repair=False, now=timezone.now()) == []
+
+
+def test_a_learner_whose_refund_is_refused_keeps_the_seat():
+    order = own_shop.order()
+    settle(order, make.answer("COMPLETED"))
+    refunds.request(order.merchant_order_id, amount_paise=1, reason="r", requested_by="t", now=timezone.now())
+
+    with pytest.raises(NotRefundable):
+        leave(Enrolment.objects.get(), by="asha")
+    assert Enrolment.objects.count() == 1
+
+
+def test_the_auditor_asks_the_shops_questions_too():
+    given_away, lost, refunded = (own_shop.order() for _ in range(3))
+    enrol(paid(given_away))
+    settle(lost, make.answer("COMPLETED"))
+    settle(refunded, make.answer("COMPLETED"))
+    refunds.request(
+        refunded.merchant_order_id, amount_paise=None, reason="r", requested_by="t", now=timezone.now()
+    )
+    Enrolment.objects.get(merchant_order_id=lost.merchant_order_id).delete()
+
+    found = audit.audit(repair=False, now=timezone.now())
+
+    assert {(f.question, f.merchant_order_id) for f in found} >= {
+        ("enrolment_without_payment", given_away.merchant_order_id),
+        ("enrolment_without_payment", refunded.merchant_order_id),
+        ("delivered_without_enrolment", lost.merchant_order_id),
+    }

@@ -49,9 +49,9 @@ def test_a_learner_who_paid_and_closed_the_tab_is_enrolled(site, sandbox, log):
     pay_page = learner.press_enrol(course.pk).headers["Location"]
     pay_and_close_the_tab(pay_page)
     order = PaymentOrder.objects.get()
+    let_the_rung_come(order)
 
     with checker(sandbox, log):
-        let_the_rung_come(order)
         enrolment = wait_until(Enrolment.objects.first)
     told = json.loads(learner.standing(order.cart_id).body)["data"]
     back = browse("GET", f"{site}/api/payments/return/{order.merchant_order_id}/")
@@ -71,9 +71,9 @@ def test_of_two_who_paid_for_the_last_seat_one_is_enrolled_and_the_other_gets_th
     site, sandbox, log
 ):
     orders = pay_for_seats(site, seats=1, learners=2)
+    let_the_rung_come(*orders)
 
     with checker(sandbox, log):
-        let_the_rung_come(*orders)
         wait_until(lambda: any(sandbox.order(o.merchant_order_id)["refunds"] for o in orders))
 
     (enrolment,) = Enrolment.objects.all()
@@ -86,9 +86,9 @@ def test_of_two_who_paid_for_the_last_seat_one_is_enrolled_and_the_other_gets_th
 
 def test_with_the_policy_hold_money_for_a_full_course_waits_for_a_person(site, sandbox, log):
     orders = pay_for_seats(site, seats=1, learners=2)
+    let_the_rung_come(*orders)
 
     with checker(sandbox, log, UNFULFILLABLE="hold"):
-        let_the_rung_come(*orders)
         held = wait_until(PaymentOrder.objects.filter(fulfilment="UNFULFILLABLE").first)
 
     assert (held.status, held.attention) == ("SUCCESS", "unfulfillable")

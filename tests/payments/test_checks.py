@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 from django.core.checks import run_checks
+from django.db import connection
 from django.test import modify_settings
 from django.utils import timezone
 
@@ -139,6 +140,12 @@ def test_check_without_procrastinate_says_what_to_install():
         found = said(*checks.project_has_what_is_needed(None))
 
     assert found == [("payments.E010", "'procrastinate.contrib.django' is not installed.")]
+
+
+def test_check_with_a_transaction_around_every_request_is_an_error(monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    assert [found.id for found in checks.project_has_what_is_needed(None)] == ["payments.E012"]
 
 
 def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours(sandbox):
