@@ -88,11 +88,10 @@ def test_check_of_a_project_that_has_set_nothing_names_what_is_missing():
     assert found.stderr.count("(payments.") == 4
 
 
-def test_check_of_the_other_shop_and_its_migrations_is_content():
-    for command in (["check"], ["makemigrations", "--check", "--dry-run"]):
-        found = run("-m", "django", *command)
+def test_the_other_shops_migrations_are_complete():
+    found = run("-m", "django", "makemigrations", "--check", "--dry-run")
 
-        assert found.returncode == 0, found.stdout + found.stderr
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 @pytest.mark.django_db(transaction=True)

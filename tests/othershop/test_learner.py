@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -22,10 +24,19 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "checker.log"
 
 
-@pytest.fixture
-def site(sandbox: Sandbox, tmp_path: Path):
-    with web(sandbox, tmp_path / "web.log") as url:
-        yield url
+@pytest.fixture(scope="module")
+def site(
+    django_db_setup: Any,
+    django_db_blocker: Any,
+    sandbox_process: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The web site's origin; it keeps nothing in memory that a test could leave to the next."""
+    with django_db_blocker.unblock():
+        running = web(sandbox_process, tmp_path_factory.mktemp("site") / "web.log")
+        origin = running.__enter__()
+    yield origin
+    running.__exit__(None, None, None)
 
 
 def pay_for_seats(site: str, *, seats: int, learners: int) -> list[PaymentOrder]:
