@@ -32,7 +32,8 @@ ENVIRONMENT = {
     "UNFULFILLABLE": "refund",
     "PGDATABASE": "othershop",
     "PGUSER": server.USER,
-    "PGOPTIONS": "-c payments.may_truncate=on",  # pytest-django empties the tables between tests
+    # pytest-django empties the tables between tests, and some tests begin with a paid order.
+    "PGOPTIONS": "-c payments.may_truncate=on -c payments.may_seed=on",
 }
 
 
