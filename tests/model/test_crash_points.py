@@ -22,9 +22,9 @@ from payments.states import Source
 from tests.model import invariants, shop, steps
 from tests.model.world import World
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
-
 EVERY_STEP = bool(os.environ.get("CRASH_EVERY_STEP"))
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600 if EVERY_STEP else 600)]
+
 Act = Callable[[World], Any]
 
 
