@@ -1,10 +1,10 @@
 """A paid order becomes one booking."""
 
 import datetime
+from contextlib import nullcontext
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bookings import fulfilment
@@ -13,6 +13,8 @@ from cart import payable
 from cart.models import Cart
 from payments.errors import Unfulfillable
 from payments.shop import PaidOrder
+from payments.states import Status
+from tests import make
 from tests.at_once import at_once
 from tests.cart import rows
 
@@ -29,14 +31,8 @@ def _no_jobs(db):
 def paid(cart, order="OKP-1", **changes) -> PaidOrder:
     """The cart's order as `payments` hands it over once the money is in."""
     wanted = payable.payable(cart)
-    values = {
-        "merchant_order_id": order,
-        "reference": wanted.reference,
-        "amount_paise": wanted.amount_paise,
-        "snapshot": wanted.snapshot,
-        "completed_at": timezone.now(),
-    }
-    return PaidOrder(**values | changes)
+    values = {"cart_id": wanted.reference, "amount": wanted.amount_paise, "snapshot": dict(wanted.snapshot)}
+    return PaidOrder.of(make.paid_order(merchant_order_id=order, **values | changes))
 
 
 def fulfil(order: PaidOrder) -> str:
@@ -110,7 +106,7 @@ def test_a_second_order_of_a_booked_cart_is_unfulfillable_and_changes_nothing():
 @pytest.mark.django_db
 @pytest.mark.parametrize("reference", ["5d1b7c2e-0000-4000-8000-000000000000", "a shop's own word"])
 def test_an_order_without_a_cart_row_is_booked_all_the_same(reference):
-    order = paid(rows.cart(), reference=reference)
+    order = paid(rows.cart(), cart_id=reference)
 
     assert fulfil(order) == Booking.objects.get(cart_id=reference).booking_id
 
@@ -162,7 +158,7 @@ def test_a_snapshot_that_lacks_something_raises_and_leaves_nothing():
 @pytest.mark.django_db(transaction=True)
 def test_two_orders_of_one_cart_race_and_one_books():
     for round_ in range(ROUNDS):
-        cart = rows.cart()
+        cart = rows.cart(time=datetime.time(round_))
         one, two = paid(cart, f"OKP-{round_}-1"), paid(cart, f"OKP-{round_}-2")
 
         results = at_once(lambda o=one: fulfil(o), lambda o=two: fulfil(o))
@@ -177,7 +173,7 @@ def test_two_orders_of_one_cart_race_and_one_books():
 @pytest.mark.django_db(transaction=True)
 def test_one_order_fulfilled_twice_at_once_is_booked_once():
     for round_ in range(ROUNDS):
-        order = paid(rows.cart(), f"OKP-{round_}")
+        order = paid(rows.cart(time=datetime.time(round_)), f"OKP-{round_}")
 
         results = at_once(*[lambda o=order: fulfil(o)] * 3)
 
@@ -187,25 +183,52 @@ def test_one_order_fulfilled_twice_at_once_is_booked_once():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("column", "value", "constraint"),
+    ("changes", "constraint"),
     [
-        ("booking_id", "BK-0000000g", "bookings_booking_number"),
-        ("amount", 0, "bookings_booking_amount"),
-        ("cart_id", "taken", "cart_id"),
-        ("merchant_order_id", "taken", "merchant_order_id"),
+        ({"booking_id": "BK-0000000g"}, "bookings_booking_number"),
+        ({"amount": 0}, "bookings_booking_amount"),
+        ({"cart_id": "taken"}, "cart_id"),
+        ({"merchant_order_id": "taken"}, "merchant_order_id"),
     ],
 )
-def test_the_database_refuses_a_wrong_booking(column, value, constraint):
-    fulfil(paid(rows.cart(), "taken", reference="taken"))
-    fulfil(paid(rows.cart(), "other"))
+def test_the_database_refuses_a_wrong_booking(changes, constraint):
+    fulfil(paid(rows.cart(), "taken", cart_id="taken"))
+    values = Booking.objects.values().get() | {
+        "id": None,
+        "booking_id": "BK-0000000A",
+        "cart_id": "other",
+        "merchant_order_id": "other",
+    }
 
-    with (
-        pytest.raises(IntegrityError, match=constraint),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(
-            f"UPDATE bookings_booking SET {column} = %s WHERE merchant_order_id = 'other'", [value]
-        )
+    with make.unguarded(), pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Booking.objects.create(**values | changes)
 
-    assert Booking.objects.filter(merchant_order_id="other").exists()
+    assert Booking.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("status", "changes", "refused"),
+    [
+        (Status.SUCCESS, {}, False),
+        (Status.INITIATED, {}, True),
+        (Status.FAILED, {}, True),
+        (Status.SUCCESS, {"amount": 149901}, True),
+        (Status.SUCCESS, {"cart_id": "another"}, True),
+        (Status.SUCCESS, {"merchant_order_id": "OKP-NOBODY"}, True),
+    ],
+)
+def test_the_database_refuses_a_booking_without_its_money(status, changes, refused):
+    order = make.paid_order() if status == Status.SUCCESS else make.order(status)
+    frozen = {field: make.SNAPSHOT[field] for field in ("puja", "package", "date", "time", "name", "email")}
+    values = {
+        "cart_id": order.cart_id,
+        "merchant_order_id": order.merchant_order_id,
+        "amount": order.amount,
+    }
+    refusal = pytest.raises(IntegrityError, match="has not been paid for this cart and amount")
+
+    with refusal if refused else nullcontext(), transaction.atomic():
+        Booking.objects.create(**frozen, **values | changes)
+
+    assert Booking.objects.count() == (0 if refused else 1)

@@ -8,6 +8,7 @@ from django.core import mail
 
 from bookings import jobs, mails
 from bookings.models import Booking
+from tests import make
 from tests.at_once import at_once
 
 
@@ -25,6 +26,8 @@ def booking(**fields) -> Booking:
         "address": "12 Temple Road\nBengaluru 560003",
         "amount": 12345600,
     } | fields
+    paid = {field: values[field] for field in ("cart_id", "merchant_order_id", "amount")}
+    make.paid_order(**paid)
     return Booking.objects.create(**values)
 
 

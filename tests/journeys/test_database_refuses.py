@@ -22,12 +22,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def psql(sql: str) -> subprocess.CompletedProcess[str]:
+    """As a hand at psql does it: without the leave to empty tables that the tests give themselves."""
+    settings = {name: value for name, value in os.environ.items() if name != "PGOPTIONS"}
     return subprocess.run(
         [server.BIN / "psql", database_url(), "-v", "ON_ERROR_STOP=1", "-c", sql],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PGOPTIONS": ""},  # without what tests may do
+        env=settings,
     )
 
 
@@ -43,15 +45,15 @@ def paid(sandbox: Sandbox) -> PaymentOrder:
 COLUMNS = "puja, package, date, time, name, email, phone, address, amount, created_at"
 
 
-@pytest.mark.parametrize(
-    ("cart_id", "merchant_order_id"), [("cart_id", "'OTHER'"), ("'OTHER'", "merchant_order_id")]
-)
+@pytest.mark.parametrize("merchant_order_id", ["'OTHER'", "merchant_order_id"])
 def test_a_second_booking_for_a_cart_or_an_order_is_refused(
-    paid: PaymentOrder, cart_id: str, merchant_order_id: str
+    paid: PaymentOrder, merchant_order_id: str
 ) -> None:
+    make.paid_order(merchant_order_id="OTHER", cart_id=paid.cart_id, amount=paid.amount)
+
     refused = psql(
         f"INSERT INTO bookings_booking (booking_id, cart_id, merchant_order_id, {COLUMNS})"
-        f" SELECT 'BK-00000000', {cart_id}, {merchant_order_id}, {COLUMNS} FROM bookings_booking"
+        f" SELECT 'BK-00000000', cart_id, {merchant_order_id}, {COLUMNS} FROM bookings_booking"
     )
 
     assert refused.returncode == 1
@@ -117,6 +119,12 @@ def test_the_record_of_money_cannot_be_emptied(paid: PaymentOrder, table: str) -
         ("DELETE FROM payments_order", "never deleted"),
         ("UPDATE payments_event SET detail = '{}'", "only appended to"),
         ("DELETE FROM payments_event", "only appended to"),
+        ("UPDATE bookings_booking SET booking_id = 'BK-00000000'", "never change"),
+        ("UPDATE bookings_booking SET cart_id = 'another'", "never change"),
+        ("UPDATE bookings_booking SET merchant_order_id = 'another'", "never change"),
+        ("UPDATE bookings_booking SET amount = amount + 1", "never change"),
+        ("DELETE FROM bookings_booking", "never deleted"),
+        ("TRUNCATE bookings_booking", "never emptied"),
     ],
 )
 def test_what_has_happened_cannot_be_undone(paid: PaymentOrder, sql: str, why: str) -> None:
@@ -126,3 +134,21 @@ def test_what_has_happened_cannot_be_undone(paid: PaymentOrder, sql: str, why: s
     assert why in refused.stderr
     assert PaymentOrder.objects.get() == paid
     assert PaymentOrder.objects.get().status == "SUCCESS"
+    assert Booking.objects.get().merchant_order_id == paid.merchant_order_id
+
+
+@pytest.mark.parametrize(
+    ("order", "amount"), [("'NOBODY'", "amount"), ("merchant_order_id", "amount + 1"), ("'UNPAID'", "amount")]
+)
+def test_a_booking_without_its_money_is_refused(paid: PaymentOrder, order: str, amount: str) -> None:
+    make.order(merchant_order_id="UNPAID", amount=paid.amount)
+    columns = COLUMNS.replace("amount", amount)
+
+    refused = psql(
+        f"INSERT INTO bookings_booking (booking_id, cart_id, merchant_order_id, {COLUMNS})"
+        f" SELECT 'BK-00000000', cart_id, {order}, {columns} FROM bookings_booking"
+    )
+
+    assert refused.returncode == 1
+    assert "has not been paid for this cart and amount" in refused.stderr
+    assert Booking.objects.count() == 1
