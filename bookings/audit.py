@@ -1,5 +1,6 @@
 """The shop's questions for `payment_audit`: the money's side against the bookings' side."""
 
+from cart import audit as cart
 from payments.audit import Question
 
 QUESTIONS = (
@@ -33,4 +34,21 @@ QUESTIONS = (
         """SELECT merchant_order_id FROM bookings_booking
            WHERE confirmation_sent_at IS NULL AND created_at < now() - interval '1 hour'""",
     ),
+    Question(
+        "booking_without_place",
+        "Every booking has taken a place, unless it was ordered before there were slots.",
+        """SELECT b.merchant_order_id FROM bookings_booking b
+           JOIN payments_order o ON o.merchant_order_id = b.merchant_order_id AND o.snapshot ? 'puja_id'
+           WHERE NOT EXISTS (
+               SELECT FROM cart_slothold h WHERE h.cart_id = b.cart_id AND h.state = 'TAKEN'
+           )""",
+    ),
+    Question(
+        "place_taken_without_booking",
+        "A place counts as booked only for a booking.",
+        """SELECT DISTINCT h.cart_id FROM cart_slothold h WHERE h.state = 'TAKEN' AND NOT EXISTS (
+               SELECT FROM bookings_booking b WHERE b.cart_id = h.cart_id
+           )""",
+    ),
+    *cart.QUESTIONS,
 )

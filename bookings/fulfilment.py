@@ -12,7 +12,7 @@ from django.db.models import Q
 from procrastinate.contrib.django import app as jobs
 
 from bookings.models import Booking
-from cart import carts
+from cart import carts, slots
 from payments.errors import Unfulfillable
 from payments.shop import PaidOrder
 
@@ -28,13 +28,15 @@ def fulfil(paid: PaidOrder) -> str:
 
     The content comes from the snapshot alone, frozen when the customer started to pay. The caller holds the
     transaction; the confirmation mail is deferred in it, so there is a mail exactly if there is a booking.
-    Raises Unfulfillable when another order has booked the cart.
+    Raises Unfulfillable when another order has booked the cart, or the time was given to somebody else:
+    what was written until then is for the caller to undo.
     """
     made = _find(paid)
     if made is not None:
         return made.booking_id
     booking, is_new = _book(paid)
     if is_new:
+        slots.take(paid)
         carts.mark_booked(paid.reference, paid_paise=paid.amount_paise)
         jobs.configure_task(CONFIRM).defer(booking_id=booking.booking_id)
         log.info("puja booked", order=paid.merchant_order_id, booking=booking.booking_id)

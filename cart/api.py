@@ -90,9 +90,13 @@ class CartOut(CartOpened):
     created_at: datetime
 
 
-@router.post("/", response={201: Data[CartOpened], 404: Failure, 422: Failure})
+@router.post("/", response={201: Data[CartOpened], 404: Failure, 409: Failure, 422: Failure})
 def create(request: HttpRequest, body: CartIn) -> Any:
-    """Open a cart. Keep `cart_id`: for a guest it is the key to the cart."""
+    """Open a cart. Keep `cart_id`: for a guest it is the key to the cart.
+
+    409 `slot_full` when the time is fully booked; the message names free times of that day. A place is kept
+    only from the beginning of the payment.
+    """
     fields = body.model_dump() | {"time": rules.clock(body.time)}
     cart = open_cart(**fields, user=request.user)
     opened = CartOpened(cart_id=cart.cart_id, total=cart.total_paise, status=cart.status)

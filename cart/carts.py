@@ -6,6 +6,9 @@ from datetime import date, time
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
+from cart import slots
 from cart.models import Cart
 from catalog.models import Package
 from payments.errors import NotFound
@@ -18,11 +21,13 @@ def open_cart(
 ) -> Cart:
     """Make a cart of values that `cart.rules` has let through; it belongs to `user` when signed in.
 
-    Raises NotFound when the package does not exist or is not offered any more.
+    Raises NotFound when the package does not exist or is not offered any more, and SlotFull when the time
+    is full now. Nothing is kept for a cart before its payment is begun.
     """
     package = Package.objects.offered().select_related("puja").filter(pk=package_id).first()
     if package is None:
         raise NotFound("There is no such package.")
+    slots.refuse_full(slots.When(package.puja_id, date, time), now=timezone.localtime())
     return Cart.objects.create(
         owner=user if user.is_authenticated else None,
         package=package,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from random import randrange
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.request import Request, urlopen
 from django.db import transaction
 
 from cart.models import Cart
-from cart.payable import payable
+from cart.payable import snapshot
 from catalog.models import Package
 from payments.models import PaymentOrder
 from payments.states import OPEN, Status
@@ -60,8 +61,8 @@ def make(plan: Plan, *, packages: Sequence[Package], now: datetime, emulator: st
 def _cart(package: Package, number: int, *, now: datetime) -> Cart:
     return Cart(
         package=package,
-        date=(now + timedelta(days=7 + number % 60)).date(),
-        time=time(6 + number % 13, 30),
+        date=(now + timedelta(days=7 + randrange(350))).date(),
+        time=time(randrange(24), randrange(60)),  # spread, so that no slot fills up
         name=f"Load Test {number}",
         email=f"load-{number}@example.invalid",
         phone="+919000000000",
@@ -71,12 +72,11 @@ def _cart(package: Package, number: int, *, now: datetime) -> Cart:
 
 
 def _order(cart: Cart, plan: Plan, *, now: datetime) -> PaymentOrder:
-    wanted = payable(cart)
     created_at = now - plan.age
     return PaymentOrder(
-        cart_id=wanted.reference,
-        amount=wanted.amount_paise,
-        snapshot=dict(wanted.snapshot),
+        cart_id=str(cart.cart_id),
+        amount=cart.total_paise,
+        snapshot=snapshot(cart),
         status=plan.status,
         created_at=created_at,
         expires_at=created_at + plan.expire_after,

@@ -1,4 +1,4 @@
-"""What a customer wants: one package at one time and place."""
+"""What a customer wants: one package at one time and place. And how many can want the same time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from cart import pricing
-from catalog.models import Package
+from catalog.models import Package, Puja
 
 
 class Cart(models.Model):
@@ -53,3 +53,60 @@ class Cart(models.Model):
     def total_paise(self) -> int:
         """What the cart costs: the package's price of the moment, or what was paid once it is booked."""
         return pricing.total(self.package.price_paise, paid_paise=self.price_paise)
+
+
+class Slot(models.Model):
+    """One puja at one date and time. `taken` counts its live holds; the database refuses more than `capacity`."""
+
+    puja = models.ForeignKey(Puja, on_delete=models.PROTECT, related_name="slots")
+    date = models.DateField()
+    time = models.TimeField(help_text="Asia/Kolkata")
+    capacity = models.PositiveSmallIntegerField(help_text="how many can take place; 0 closes the time")
+    taken = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["date", "time", "puja"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(name="cart_slot_one_per_time", fields=["puja", "date", "time"]),
+            models.CheckConstraint(
+                name="cart_slot_not_overbooked", condition=Q(taken__gte=0, taken__lte=F("capacity"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.puja}, {self.date:%d %b %Y} {self.time:%H:%M}"
+
+
+class SlotHold(models.Model):
+    """One place of a slot, kept for a cart: HELD while it may be paid for, TAKEN by its booking.
+
+    Rows are not deleted: they tell for whom a place was kept, and until when.
+    """
+
+    class State(models.TextChoices):
+        HELD = "HELD", "kept for an order that may still be paid"
+        TAKEN = "TAKEN", "booked"
+        RELEASED = "RELEASED", "free again"
+
+    LIVE: ClassVar = (State.HELD, State.TAKEN)
+
+    cart_id = models.CharField(max_length=64)
+    slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="holds")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.HELD)
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="cart_slothold_one_live",
+                fields=["cart_id", "slot"],
+                condition=Q(state__in=["HELD", "TAKEN"]),
+            ),
+            models.CheckConstraint(
+                name="cart_slothold_state", condition=Q(state__in=["HELD", "TAKEN", "RELEASED"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} for {self.cart_id}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from cart import rules
+from cart import rules, slots
 from cart.carts import find_cart
 from cart.models import Cart
 from payments.shop import Payable
@@ -28,20 +28,26 @@ def payable(cart: Cart) -> Payable:
         amount_paise=cart.total_paise,
         status=cart.status,
         hindrance=hindrance(cart, now=timezone.localtime()),
-        snapshot={
-            "puja": cart.package.puja.name,
-            "package": cart.package.name,
-            "package_id": cart.package_id,
-            "price_paise": cart.total_paise,
-            "date": cart.date.isoformat(),
-            "time": cart.time.strftime("%H:%M"),
-            "name": cart.name,
-            "email": cart.email,
-            "phone": cart.phone,
-            "address": cart.address,
-            "owner_id": cart.owner_id,
-        },
+        snapshot=snapshot(cart),
     )
+
+
+def snapshot(cart: Cart) -> dict[str, Any]:
+    """What a booking will need, and `cart.slots` before it; JSON types only."""
+    return {
+        "puja": cart.package.puja.name,
+        "puja_id": cart.package.puja_id,
+        "package": cart.package.name,
+        "package_id": cart.package_id,
+        "price_paise": cart.total_paise,
+        "date": cart.date.isoformat(),
+        "time": cart.time.strftime("%H:%M"),
+        "name": cart.name,
+        "email": cart.email,
+        "phone": cart.phone,
+        "address": cart.address,
+        "owner_id": cart.owner_id,
+    }
 
 
 def hindrance(cart: Cart, *, now: datetime) -> str:
@@ -52,4 +58,6 @@ def hindrance(cart: Cart, *, now: datetime) -> str:
         rules.moment(cart.date, cart.time, now=now.replace(tzinfo=None))
     except ValueError:
         return NEW_DATE
-    return ""
+    when = slots.When(cart.package.puja_id, cart.date, cart.time)
+    is_gone = cart.status == Cart.Status.OPEN and slots.is_gone(str(cart.cart_id), when)
+    return slots.TAKEN_BY_OTHERS if is_gone else ""

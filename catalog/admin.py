@@ -10,7 +10,7 @@ class PackageInline(admin.TabularInline):
 
 @admin.register(Puja)
 class PujaAdmin(admin.ModelAdmin):
-    list_display = ("name", "duration_minutes", "order", "is_active")
+    list_display = ("name", "duration_minutes", "capacity", "order", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}

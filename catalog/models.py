@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 MINIMUM_PAISE = 100  # PhonePe takes no smaller sum
+CAPACITY = 5
 
 
 class PujaQuerySet(models.QuerySet["Puja"]):
@@ -30,6 +32,12 @@ class Puja(models.Model):
     summary = models.CharField(max_length=200, help_text="one sentence, for the catalogue")
     description = models.TextField()
     duration_minutes = models.PositiveSmallIntegerField()
+    capacity = models.PositiveSmallIntegerField(
+        default=CAPACITY,
+        db_default=CAPACITY,
+        validators=[MinValueValidator(1)],
+        help_text="how many can take place at one date and time; times that exist keep their own",
+    )
     is_active = models.BooleanField(default=True)
     order = models.PositiveSmallIntegerField(default=0, help_text="smaller comes first")
 
@@ -37,6 +45,9 @@ class Puja(models.Model):
 
     class Meta:
         ordering: ClassVar = ["order", "name"]
+        constraints: ClassVar = [
+            models.CheckConstraint(name="catalog_puja_capacity", condition=Q(capacity__gte=1)),
+        ]
 
     def __str__(self) -> str:
         return self.name

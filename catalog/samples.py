@@ -16,13 +16,14 @@ class SamplePackage:
 
 @dataclass(frozen=True, slots=True)
 class SamplePuja:
-    """One puja with its packages."""
+    """One puja with its packages; `capacity` is how many priests (or groups of them) can begin at one time."""
 
     slug: str
     name: str
     summary: str
     description: str
     duration_minutes: int
+    capacity: int
     packages: tuple[SamplePackage, ...]
 
 
@@ -35,6 +36,7 @@ SAMPLES = (
         " Ganesha with durva grass, red flowers and modak, recites the Ganapati Atharvashirsha and closes with"
         " the aarti. The priest brings what is listed in the package; you only keep a clean place ready.",
         75,
+        8,
         (
             SamplePackage("Essential", 149900, "One priest, sankalp in the family's name, puja and aarti."),
             SamplePackage("Family", 299900, "As Essential, with all samagri, flowers and 21 modak."),
@@ -49,6 +51,7 @@ SAMPLES = (
         " birthday, an anniversary, a vow fulfilled. The katha is followed by aarti and panjiri prasad, which is"
         " shared with everyone present.",
         120,
+        5,
         (
             SamplePackage("Essential", 210000, "One priest, the katha in Hindi, aarti."),
             SamplePackage("Complete", 350000, "As Essential, with samagri, fruit, panchamrit and prasad."),
@@ -62,6 +65,7 @@ SAMPLES = (
         " boiled over. Ganesh, Vastu and Navagraha are worshipped, and a havan purifies the rooms. Please have"
         " the muhurat confirmed before you choose the date.",
         180,
+        4,
         (
             SamplePackage("Essential", 510000, "One priest, threshold puja, Ganesh and Vastu puja."),
             SamplePackage("Complete", 890000, "Two priests, havan, all samagri, kalash and flowers."),
@@ -77,6 +81,7 @@ SAMPLES = (
         "The priests bathe the Shivling with milk, curd, ghee, honey and Ganga water while the Sri Rudram is"
         " chanted. It is performed for health and peace of mind, above all on Mondays, in Shravan and on Pradosh.",
         105,
+        4,
         (
             SamplePackage("Laghu", 310000, "One priest, a Parthiv Shivling, one recitation."),
             SamplePackage(
@@ -92,6 +97,7 @@ SAMPLES = (
         " recited. It is performed on Diwali, on Fridays and when a shop or office opens. Account books and keys"
         " may be blessed as well.",
         90,
+        6,
         (
             SamplePackage("Essential", 199900, "One priest, Lakshmi-Ganesh puja, Sri Suktam and aarti."),
             SamplePackage(
@@ -106,6 +112,7 @@ SAMPLES = (
         "Each of the nine planets receives its mantra, its grain and its colour, followed by a havan. Bring the"
         " time and place of birth when the puja is for one person; the priest calls you the day before.",
         150,
+        3,
         (
             SamplePackage("Essential", 410000, "One priest, Navagraha puja and nine rounds of japa."),
             SamplePackage("Complete", 750000, "Two priests, havan with nine woods, all samagri."),
@@ -119,6 +126,7 @@ SAMPLES = (
         "Goddess Saraswati is worshipped with white and yellow flowers; books, pens and instruments rest at her"
         " feet. A child's first letters (Vidyarambh) can be written with the priest on the same day.",
         60,
+        6,
         (
             SamplePackage("Essential", 129900, "One priest, puja and aarti."),
             SamplePackage(
@@ -134,6 +142,7 @@ SAMPLES = (
         " and the family's deities are worshipped, the name is written in rice and whispered into the child's"
         " ear, and a small havan closes the ceremony.",
         75,
+        5,
         (
             SamplePackage("Essential", 179900, "One priest, puja, naming and aarti."),
             SamplePackage("With havan", 329900, "As Essential, with havan, samagri and prasad."),
@@ -146,6 +155,7 @@ SAMPLES = (
         "The Sundarkand of the Ramcharitmanas is sung from beginning to end, followed by the Hanuman Chalisa and"
         " the aarti. Everybody may sing along; we bring the books. Tuesdays and Saturdays are most asked for.",
         150,
+        2,
         (
             SamplePackage("Essential", 250000, "One priest, the whole path, Hanuman Chalisa and aarti."),
             SamplePackage("With music", 610000, "Two singers, harmonium and dholak, samagri, boondi prasad."),

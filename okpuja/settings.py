@@ -198,6 +198,8 @@ LATE_WATCH_HOURS = _within("LATE_WATCH_HOURS", 72, 1, 24 * 30)
 PAYMENTS = {
     "FULFIL": "bookings.fulfilment.fulfil",
     "PAYABLE": "cart.payable.find",
+    "HOLD": "cart.slots.hold",
+    "RELEASE": "cart.slots.release",
     "AUDIT": "bookings.audit.QUESTIONS",
     "UNFULFILLABLE": "refund",
 }

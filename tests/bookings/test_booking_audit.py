@@ -51,6 +51,7 @@ def test_a_lost_booking_is_found():
     assert findings() == {
         ("delivered_without_booking", order.merchant_order_id),
         ("booked_cart_left_open", order.cart_id),
+        ("place_taken_without_booking", order.cart_id),
     }
 
 

@@ -12,19 +12,22 @@ from cart.models import Cart
 from catalog.models import Package, Puja
 
 
-def package(*, price_paise: int = 149900, **fields: Any) -> Package:
-    """A package of Ganesh Puja, which is made when it is not there."""
-    puja, _ = Puja.objects.get_or_create(
-        slug="ganesh-puja",
-        defaults={
-            "name": "Ganesh Puja",
-            "summary": "A beginning.",
-            "description": "Before something new.",
-            "duration_minutes": 75,
-        },
-    )
+def puja(slug: str = "ganesh-puja", *, capacity: int = 5) -> Puja:
+    """Ganesh Puja, or another of this slug; made, with this capacity, when it is not there."""
+    defaults = {
+        "name": "Ganesh Puja",
+        "summary": "A beginning.",
+        "description": "Before something new.",
+        "duration_minutes": 75,
+        "capacity": capacity,
+    }
+    return Puja.objects.get_or_create(slug=slug, defaults=defaults)[0]
+
+
+def package(*, price_paise: int = 149900, capacity: int = 5, **fields: Any) -> Package:
+    """A package of Ganesh Puja, which is made, with this capacity, when it is not there."""
     values = {"name": f"Package {Package.objects.count()}", "description": "One priest."} | fields
-    return Package.objects.create(puja=puja, price_paise=price_paise, **values)
+    return Package.objects.create(puja=puja(capacity=capacity), price_paise=price_paise, **values)
 
 
 def coming_day(days: int = 14) -> date:

@@ -28,6 +28,7 @@ def test_a_cart_is_payable_with_all_that_a_booking_needs():
         status="OPEN",
         snapshot={
             "puja": "Ganesh Puja",
+            "puja_id": cart.package.puja_id,
             "package": cart.package.name,
             "package_id": cart.package_id,
             "price_paise": 149900,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import time
 import urllib.error
@@ -31,6 +32,10 @@ WISH = {
     "phone": "+919876543210",
     "address": "12 MG Road, Bengaluru 560001",
 }
+TIMES = (
+    timezone.localtime().replace(second=0, microsecond=0) + timedelta(days=10, minutes=n % 400_000)
+    for n in itertools.count()
+)
 CREDENTIAL = hashlib.sha256(b"okpuja_test:test12345").hexdigest()
 
 
@@ -78,13 +83,18 @@ def package() -> Package:
     return Package.objects.offered()[0]
 
 
-def fill_cart(site: str, *, package_id: object = None) -> str:
+def fill_cart(site: str, *, package_id: object = None, time: str = "09:30") -> str:
     """Put a puja into a new cart, over the API."""
-    package_id = package_id or package().pk
-    day = (timezone.localtime() + timedelta(days=10)).date().isoformat()
-    reply = call("POST", f"{site}/api/cart/", WISH | {"package_id": package_id, "date": day, "time": "09:30"})
+    reply = ask_for_cart(site, package_id=package_id, time=time)
     assert reply.status == 201, reply.body
     return str(reply.json["data"]["cart_id"])
+
+
+def ask_for_cart(site: str, *, package_id: object = None, time: str = "09:30") -> Reply:
+    """What the API says to a wish for a cart."""
+    day = (timezone.localtime() + timedelta(days=10)).date().isoformat()
+    body = WISH | {"package_id": package_id or package().pk, "date": day, "time": time}
+    return call("POST", f"{site}/api/cart/", body)
 
 
 def start_payment(site: str, cart_id: str) -> dict[str, Any]:
@@ -145,9 +155,9 @@ def orders_known_to(
 
 
 def _order(age_s: float, due_at: datetime) -> PaymentOrder:
-    day = (timezone.localtime() + timedelta(days=10)).date()
+    starts_at = next(TIMES)  # one after the other: no slot fills up
     cart = carts.open_cart(
-        package_id=package().pk, date=day, time=datetime.min.time(), user=AnonymousUser(), **WISH
+        package_id=package().pk, date=starts_at.date(), time=starts_at.time(), user=AnonymousUser(), **WISH
     )
     wanted = payable(cart)
     created_at = timezone.now() - timedelta(seconds=age_s)

@@ -125,6 +125,8 @@ def test_the_record_of_money_cannot_be_emptied(paid: PaymentOrder, table: str) -
         ("UPDATE bookings_booking SET amount = amount + 1", "never change"),
         ("DELETE FROM bookings_booking", "never deleted"),
         ("TRUNCATE bookings_booking", "never emptied"),
+        ("UPDATE cart_slot SET taken = capacity + 1", "cart_slot_not_overbooked"),
+        ("UPDATE cart_slot SET capacity = taken - 1", "cart_slot_not_overbooked"),
     ],
 )
 def test_what_has_happened_cannot_be_undone(paid: PaymentOrder, sql: str, why: str) -> None:

@@ -34,6 +34,7 @@ def _put(sample: SamplePuja, *, order: int) -> None:
             "summary": sample.summary,
             "description": sample.description,
             "duration_minutes": sample.duration_minutes,
+            "capacity": sample.capacity,
             "is_active": True,
             "order": order,
         },
