@@ -98,7 +98,7 @@ def refuse_full(when: When, *, now: datetime) -> None:
     if not _full().filter(**_at(when)).exists():
         return
     others = free_times(when.puja_id, when.date, now=now)
-    day = f"{when.date:%a, %d %b}"
+    day = f"{when.date:%a}, {when.date.day} {when.date:%b}"
     advice = (
         f"Free on {day}: {', '.join(map(spoken, others))}."
         if others

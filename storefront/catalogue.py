@@ -11,9 +11,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from cart.carts import find_cart, open_cart
+from cart.models import Cart
+from cart.slots import SlotFull
 from catalog.models import Puja
 from payments.errors import NotFound
 from storefront.forms import OrderForm
+
+LOOK = "look"  # the button that asks which times are free, and orders nothing
 
 
 @require_safe
@@ -26,16 +30,29 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def puja(request: HttpRequest, slug: str) -> HttpResponse:
-    """One puja with its packages; a form sent well becomes a cart."""
+    """One puja with its packages; a form sent well becomes a cart, a look at a day only shows its free times."""
     chosen = get_object_or_404(Puja.objects.offered(), slug=slug)
-    form = OrderForm(request.POST or None, puja=chosen, now=timezone.now(), initial=_known(request))
-    if request.method == "POST" and form.is_valid():
-        values = dict(form.cleaned_data)
-        package = values.pop("package")
-        cart = open_cart(package_id=package.pk, user=request.user, **values)
-        return redirect("storefront:cart", cart_id=cart.cart_id)
+    if LOOK in request.POST:
+        form = OrderForm(puja=chosen, now=timezone.now(), initial=request.POST.dict())
+    else:
+        form = OrderForm(request.POST or None, puja=chosen, now=timezone.now(), initial=_known(request))
+    if form.is_bound and form.is_valid():
+        cart = _open(form, user=request.user)
+        if cart is not None:
+            return redirect("storefront:cart", cart_id=cart.cart_id)
     status = 422 if form.is_bound else 200
     return render(request, "storefront/puja.html", {"puja": chosen, "form": form}, status=status)
+
+
+def _open(form: OrderForm, *, user: Any) -> Cart | None:
+    """The form's cart; None when the time is full, which the form then says."""
+    values = dict(form.cleaned_data)
+    package = values.pop("package")
+    try:
+        return open_cart(package_id=package.pk, user=user, **values)
+    except SlotFull as refusal:
+        form.add_error("time", refusal.message)
+        return None
 
 
 def _known(request: HttpRequest) -> dict[str, Any]:

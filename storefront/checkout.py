@@ -6,12 +6,14 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from cart.carts import find_cart
 from cart.models import Cart
-from cart.payable import NEW_DATE, NOT_OFFERED, payable
+from cart.payable import NEW_DATE, NOT_OFFERED, hindrance, payable
+from cart.slots import TAKEN_BY_OTHERS
 from catalog.money import rupees
 from payments import checkout
 from payments.errors import AlreadyPaid, NotFound, Refusal
@@ -87,11 +89,13 @@ def _summary(
     request: HttpRequest, found: Cart, order: PaymentOrder | None, *, trouble: str = "", status: int = 200
 ) -> HttpResponse:
     begun = order if order is not None and not order.is_final else None
+    if not begun and not trouble:
+        trouble = hindrance(found, now=timezone.localtime())
     context = {
         "cart": found,
         "total": begun.amount if begun else found.total_paise,
         "begun": begun,
         "trouble": trouble,
-        "is_over": trouble in (NEW_DATE, NOT_OFFERED),
+        "is_over": trouble in (NEW_DATE, NOT_OFFERED, TAKEN_BY_OTHERS),
     }
     return render(request, "storefront/cart.html", context, status=status)

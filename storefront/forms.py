@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
 from django.utils import timezone
 
 from cart import rules
+from cart.slots import TIMES, free_times, full_times
 from catalog.models import Package, Puja
 from storefront import slots
 
@@ -18,6 +19,9 @@ class OrderForm(forms.Form):
     """A package of one puja, when, where and for whom. `cleaned_data` is what `cart.carts.open_cart` takes."""
 
     required_css_class = "required"
+    day: date | None = None  # the day whose `free` and `full` times are known
+    free: Sequence[time] = ()
+    full: Sequence[time] = ()
 
     package = forms.ModelChoiceField(
         Package.objects.none(),
@@ -36,6 +40,7 @@ class OrderForm(forms.Form):
         label="Starts at",
         choices=slots.choices,
         initial="09:00",
+        widget=slots.TimeSelect,
         error_messages={"required": "Choose a time.", "invalid_choice": "Choose one of the times."},
     )
     name = forms.CharField(
@@ -75,6 +80,23 @@ class OrderForm(forms.Form):
         }
         for field in ("name", "address"):
             self.fields[field].widget.attrs["maxlength"] = getattr(rules, f"{field}_LENGTH".upper())[1]
+        self._mark_times(puja)
+
+    def _mark_times(self, puja: Puja) -> None:
+        """Mark what cannot be had on the day that the form knows of, and propose a time that can."""
+        today = self.now.date()
+        day = _as_day(self["date"].value())
+        if day is None or not today <= day <= today + rules.YEAR:
+            return
+        self.day, self.full = day, sorted(full_times(puja.pk, day))
+        self.free = free_times(puja.pk, day, now=self.now)
+        closed = {
+            slots.value(at): "full" if at in self.full else "over" for at in TIMES if at not in self.free
+        }
+        self.fields["time"].widget.closed = closed
+        proposed = self.get_initial_for_field(self.fields["time"], "time")
+        if self.free and proposed in closed:
+            self.initial = self.initial | {"time": slots.value(self.free[0])}
 
     def clean_date(self) -> Any:
         return self._by(lambda value: rules.day(value, today=self.now.date()), "date")
@@ -108,3 +130,11 @@ class OrderForm(forms.Form):
             return rule(self.cleaned_data[field])
         except ValueError as error:
             raise forms.ValidationError(str(error)) from error
+
+
+def _as_day(value: Any) -> date | None:
+    """The form's date, as typed or as given; None when there is none that can be read."""
+    try:
+        return value if isinstance(value, date) else date.fromisoformat(str(value))
+    except ValueError:
+        return None

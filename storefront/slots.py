@@ -1,14 +1,35 @@
-"""The times of day that the form offers. The API takes any; priests are asked about other wishes by phone."""
+"""The times of day as the form offers them. The API takes any; priests are asked about other wishes by phone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
+from typing import Any
 
-SLOTS = tuple(
-    time(*moment) for moment in ((6, 0), (7, 30), (9, 0), (10, 30), (12, 0), (16, 0), (17, 30), (19, 0))
-)
+from django import forms
+
+from cart.slots import TIMES, spoken
 
 
 def choices() -> list[tuple[str, str]]:
     """Value and label for a select: ("09:00", "9:00 AM")."""
-    return [(slot.strftime("%H:%M"), slot.strftime("%I:%M %p").lstrip("0")) for slot in SLOTS]
+    return [(value(at), spoken(at)) for at in TIMES]
+
+
+def value(at: time) -> str:
+    """A time as the form sends it: "09:00"."""
+    return at.strftime("%H:%M")
+
+
+class TimeSelect(forms.Select):
+    """A select in which times that cannot be had stay to be seen; `closed` says why, by value: "full"."""
+
+    closed: Mapping[str, str] = {}
+
+    def create_option(self, name: str, value: Any, label: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        why = self.closed.get(str(value))
+        if not why:
+            return super().create_option(name, value, label, *args, **kwargs)
+        option = super().create_option(name, value, f"{label} ({why})", *args, **kwargs)
+        option["attrs"]["disabled"] = True
+        return option

@@ -239,7 +239,7 @@ def test_a_cart_for_a_full_time_is_refused_with_the_free_times(client, closed):
         "/api/cart/", rows.body(package_id=package.pk, time="09:00"), content_type="application/json"
     )
 
-    day = rows.coming_day().strftime("%a, %d %b")
+    day = f"{rows.coming_day():%a}, {rows.coming_day().day} {rows.coming_day():%b}"
     free = f"Free on {day}: 6:00 AM, 7:30 AM, 10:30 AM, 4:00 PM, 5:30 PM, 7:00 PM."
     advice = f"{day} is full: choose another day." if closed else free
     assert (answer.status_code, answer.json()) == (

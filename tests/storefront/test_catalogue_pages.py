@@ -1,7 +1,11 @@
 """From the catalogue to a cart, as a browser does it."""
 
+import re
+from datetime import time
+
 import pytest
 
+from cart import payable, slots
 from cart.models import Cart
 from tests.cart import rows
 
@@ -145,6 +149,71 @@ def test_a_foreign_cart_fills_in_nothing(client):
     page = client.get(f"/puja/ganesh-puja/?cart={cart.cart_id}")
 
     assert "Asha Rao" not in page.content.decode()
+
+
+def keep(package, *times, day=14):
+    """Let somebody else have the last place of these times."""
+    for at in times:
+        cart = rows.cart(package=package, time=at, date=rows.coming_day(day))
+        slots.hold(payable.payable(cart))
+
+
+def options(page):
+    """The times as the browser shows them: value → label, and whether it can be chosen."""
+    found = re.findall(r'<option value="(\d\d:\d\d)"([^>]*)>([^<]*)</option>', page.content.decode())
+    return {value: (label, "disabled" not in attributes) for value, attributes, label in found}
+
+
+def test_a_full_time_is_marked_for_the_day_that_is_looked_at_and_nothing_is_ordered(client):
+    package = rows.package(capacity=1)
+    keep(package, time(9), time(16))
+    typed = form(package, look="times", name="Asha Rao", email="")
+
+    page = client.post("/puja/ganesh-puja/", typed)
+
+    shown = options(page)
+    assert page.status_code == 200
+    assert (shown["09:00"], shown["16:00"], shown["10:30"]) == (
+        ("9:00 AM (full)", False),
+        ("4:00 PM (full)", False),
+        ("10:30 AM", True),
+    )
+    assert "6:00 AM, 7:30 AM, 10:30 AM, 12:00 PM, 5:30 PM, 7:00 PM" in page.content.decode()
+    assert page.context["form"]["time"].value() == "06:00"
+    assert (page.context["form"]["name"].value(), page.context["form"].errors) == ("Asha Rao", {})
+    assert Cart.objects.count() == 2
+
+
+def test_a_day_without_a_free_time_says_so(client):
+    package = rows.package(capacity=1)
+    keep(package, *slots.TIMES)
+
+    page = client.post("/puja/ganesh-puja/", form(package, look="times"))
+
+    assert "Please choose another day." in page.content.decode()
+    assert {can_be_chosen for _, can_be_chosen in options(page).values()} == {False}
+
+
+def test_a_day_that_cannot_be_booked_is_not_looked_at(client):
+    package = rows.package()
+    for day in ("", "soon", "2020-01-01", "9999-12-31"):
+        page = client.post("/puja/ganesh-puja/", form(package, look="times", date=day))
+
+        assert (page.status_code, page.context["form"].day) == (200, None)
+
+
+def test_a_full_time_that_is_chosen_all_the_same_is_refused_with_the_free_ones(client):
+    package = rows.package(capacity=1)
+    keep(package, time(9))
+
+    page = client.post("/puja/ganesh-puja/", form(package))
+
+    (said,) = page.context["form"].errors["time"]
+    assert page.status_code == 422
+    assert said.startswith("9:00 AM is fully booked. Free on ")
+    assert said.endswith(": 6:00 AM, 7:30 AM, 10:30 AM, 12:00 PM, 4:00 PM, 5:30 PM, 7:00 PM.")
+    assert options(page)["09:00"] == ("9:00 AM (full)", False)
+    assert Cart.objects.count() == 1
 
 
 def _another_puja():

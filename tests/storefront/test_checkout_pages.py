@@ -1,10 +1,12 @@
 """The cart page and the way to PhonePe, against the emulator."""
 
 import uuid
+from datetime import time
 
 import pytest
 from django.utils import timezone
 
+from cart import payable, slots
 from payments.models import PaymentOrder
 from payments.states import Fulfilment, Status
 from tests import make
@@ -129,3 +131,35 @@ def test_what_cannot_be_delivered_is_not_sold(client, reason):
 @pytest.mark.django_db
 def test_paying_needs_a_post(client):
     assert client.get(f"/cart/{rows.cart().cart_id}/pay/").status_code == 405
+
+
+@pytest.mark.django_db
+def test_a_cart_whose_time_is_gone_says_so_and_offers_another(client):
+    cart = rows.cart(package=rows.package(capacity=1), time=time(9))
+    before = client.get(f"/cart/{cart.cart_id}/").content.decode()
+    slots.hold(payable.payable(rows.cart(package=cart.package, time=time(9))))
+
+    page = client.get(f"/cart/{cart.cart_id}/")
+    paying = client.post(f"/cart/{cart.cart_id}/pay/", {"total": "149900"})
+    again = client.get(f"/puja/ganesh-puja/?cart={cart.cart_id}")
+
+    assert (slots.TAKEN_BY_OTHERS in before, "Pay ₹1,499.00" in before) == (False, True)
+    assert (page.status_code, paying.status_code) == (200, 409)
+    for text in (page.content.decode(), paying.content.decode()):
+        assert slots.TAKEN_BY_OTHERS in text
+        assert ("Choose again" in text, "Pay ₹" in text) == (True, False)
+    assert (again.context["form"]["time"].value(), "9:00 AM (full)" in again.content.decode()) == (
+        "06:00",
+        True,
+    )
+    assert orders() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_that_has_its_place_goes_on_to_pay_though_the_time_is_full(client, sandbox):
+    cart = rows.cart(package=rows.package(capacity=1))
+    client.post(f"/cart/{cart.cart_id}/pay/", {"total": "149900"})
+
+    text = client.get(f"/cart/{cart.cart_id}/").content.decode()
+
+    assert ("Continue paying ₹1,499.00" in text, slots.TAKEN_BY_OTHERS in text) == (True, False)
