@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ class Visit:
         chosen = next(package for package in packages if package["price_paise"] == 149900)
         body = {
             "package_id": chosen["id"],
-            "date": (date.today() + timedelta(days=7)).isoformat(),  # noqa: DTZ011  any day soon will do
+            # Any day will do; another one for each customer and each demo, so that no time is ever full.
+            "date": (date.today() + timedelta(days=random.randint(7, 350))).isoformat(),  # noqa: DTZ011
             "time": "09:00",
             "name": customer.name,
             "email": f"{customer.name.lower()}@example.com",

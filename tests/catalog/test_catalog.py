@@ -42,12 +42,13 @@ def test_seed_catalog_mends_samples_and_leaves_other_rows_alone():
     call_command("seed_catalog", verbosity=0)
     sample = Package.objects.get(puja__slug="ganesh-puja", name="Essential")
     Package.objects.filter(pk=sample.pk).update(price_paise=500, is_active=False)
+    Puja.objects.filter(pk=sample.puja_id).update(capacity=1)
     own = Puja.objects.create(slug="own", name="Own", summary="s", description="d", duration_minutes=5)
 
     call_command("seed_catalog", verbosity=0)
 
     sample.refresh_from_db()
-    assert (sample.price_paise, sample.is_active) == (149900, True)
+    assert (sample.price_paise, sample.is_active, sample.puja.capacity) == (149900, True, 8)
     assert Puja.objects.filter(pk=own.pk).exists()
 
 
