@@ -7,12 +7,21 @@ from collections.abc import Iterator
 
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import models
-from django.db.migrations import AddField, AlterField, CreateModel, Migration, RunPython, RunSQL
+from django.db.migrations import (
+    AddConstraint,
+    AddField,
+    AlterField,
+    CreateModel,
+    Migration,
+    RunPython,
+    RunSQL,
+)
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
 
 OURS = {"payments", "bookings", "cart", "catalog"}
+SMALL = {"puja", "package"}  # dozens of rows: no lock on them is long
 LOCKS_LONG = re.compile(
     r"CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)|SET NOT NULL|ADD CONSTRAINT(?!.*NOT VALID)|UPDATE \w+ SET",
     re.IGNORECASE,
@@ -32,6 +41,8 @@ def trouble_with(migration: Migration, operation: Operation, *, new_models: set[
     """Why this operation may not run on a live table; "" when it may."""
     model_name = getattr(operation, "model_name", "").lower()
     if isinstance(operation, CreateModel) or model_name in new_models:
+        return ""
+    if isinstance(operation, AddConstraint) and model_name in SMALL:
         return ""
     if isinstance(operation, AddField):
         field = operation.field
