@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from django.conf import settings
+from django.db.models import Max, Q
 from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import UniqueViolation
-from procrastinate.jobs import Status as JobStatus
-from procrastinate.manager import JobManager
+from procrastinate.jobs import Status
 
 from payments import audit, inbox, refunds
 
-log = structlog.get_logger(__name__)
-
 KEEP_WEBHOOK_DAYS = 90
 
+# Whatever stopped a job, a database that went away say: a refund is pursued until it is final.
+AGAIN = RetryStrategy(wait=5, linear_wait=10)
+LONGEST = timedelta(minutes=5)  # no job of ours takes a minute
+HEARTBEAT = timedelta(seconds=30)  # three of a living worker's
 
-@app.task(name=refunds.PURSUE)
+
+@app.task(name=refunds.PURSUE, retry=AGAIN)
 def pursue_refund(*, refund_id: int, attempt: int) -> None:
     """Send a refund or ask what became of it; it defers its own next look."""
     refunds.pursue(refund_id, attempt=attempt)
@@ -31,19 +35,24 @@ def pursue_refund(*, refund_id: int, attempt: int) -> None:
     name="payments.revive_stalled_jobs", queueing_lock="payments.revive_stalled_jobs", pass_context=True
 )
 async def revive_stalled_jobs(context: Any, timestamp: int) -> None:
-    """Put jobs whose worker died back into the queue; every job of ours is safe to repeat."""
-    await revive(context.app.job_manager)
-
-
-async def revive(manager: JobManager) -> None:
-    """As `revive_stalled_jobs`. One that had queued its own next look before it died is done with."""
-    for job in await manager.get_stalled_jobs():
-        assert job.id is not None
+    """Put jobs that were cut off back into the queue; every job of ours is safe to repeat."""
+    manager, now = context.app.job_manager, timezone.now()
+    async for job_id in _cut_off(now):
         try:
-            await manager.retry_job(job)
+            await manager.retry_job_by_id_async(job_id, retry_at=now)
         except UniqueViolation:
-            await manager.finish_job_by_id_async(job.id, JobStatus.SUCCEEDED, delete_job=True)
-            log.info("stalled job had a successor in the queue", task=job.task_name)
+            # It had deferred its successor. Left as it is, it would hold the lock that the successor waits for.
+            await manager.finish_job_by_id_async(job_id, Status.FAILED, delete_job=True)
+
+
+def _cut_off(now: datetime) -> Any:
+    """Ids of jobs whose worker died, or lives on and could not write down their end."""
+    begun = ProcrastinateJob.objects.filter(status="doing")
+    begun = begun.annotate(
+        begun_at=Max("procrastinateevent__at", filter=Q(procrastinateevent__type="started"))
+    )
+    is_dead = Q(worker=None) | Q(worker__last_heartbeat__lt=now - HEARTBEAT)
+    return begun.filter(is_dead | Q(begun_at__lt=now - LONGEST)).order_by("pk").values_list("pk", flat=True)
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -1,67 +1,108 @@
-"""Jobs whose worker died are done all the same."""
+"""Jobs that were cut off: whose worker died, whose end could not be written down, or whose database went away."""
 
 from __future__ import annotations
 
-import asyncio
+from types import SimpleNamespace
+from typing import Any
 
+import psycopg
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from payments import jobs, refunds
+from payments import jobs, wakeups
+from payments.models import Refund
+from tests.payments.test_refunds import paid_order, request
+from tests.processes import checker
+from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+START = """
+    UPDATE procrastinate_jobs SET status = 'doing', queueing_lock = %(lock)s, worker_id = %(worker)s WHERE id = %(job)s;
+    UPDATE procrastinate_events SET at = now() - %(ago)s * interval '1 second' WHERE job_id = %(job)s;
+"""
 
-def stalled(refund_id: int, *, queueing_lock: str | None) -> None:
-    """A job that a worker took and died over."""
+
+def begun(refund: Refund, *, ago_s: float = 0, worker: int | None = None, lock: str | None = None) -> int:
+    """The refund's job as a worker took it `ago_s` ago and never ended it; its id."""
+    job = ProcrastinateJob.objects.get(args__refund_id=refund.pk)
+    facts = {"job": job.pk, "lock": lock, "worker": worker, "ago": ago_s}
     with connection.cursor() as cursor:
-        cursor.execute(
-            """WITH dead AS (
-                   INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour') RETURNING id
-               )
-               INSERT INTO procrastinate_jobs (queue_name, task_name, lock, queueing_lock, args, status, worker_id)
-               SELECT 'default', %s, %s, %s, jsonb_build_object('refund_id', %s::int, 'attempt', 1), 'doing', id
-               FROM dead""",
-            [refunds.PURSUE, f"refund-{refund_id}", queueing_lock, refund_id],
-        )
+        cursor.execute(START, facts)
+    return job.pk
 
 
-def queued(refund_id: int) -> None:
-    lock = f"refund-{refund_id}"
-    app.configure_task(refunds.PURSUE, lock=lock, queueing_lock=lock, schedule_in={"seconds": 60}).defer(
-        refund_id=refund_id, attempt=2
-    )
+def worker() -> int:
+    """A worker that is alive."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES RETURNING id")
+        return int(cursor.fetchone()[0])
 
 
 def revive() -> None:
-    async def run() -> None:
-        async with app.with_connector(app.connector.get_worker_connector()).open_async() as worker_app:
-            await jobs.revive(worker_app.job_manager)
-
-    asyncio.run(run())
+    async_to_sync(jobs.revive_stalled_jobs.func)(SimpleNamespace(app=app), 0)
 
 
-def found() -> list[tuple[int, str]]:
-    rows = ProcrastinateJob.objects.order_by("id").values_list("args", "status")
-    return [(arguments["refund_id"], status) for arguments, status in rows]
+def statuses() -> dict[int, str]:
+    return dict(ProcrastinateJob.objects.order_by("pk").values_list("pk", "status"))
 
 
-def test_stalled_jobs_are_put_back_into_the_queue():
-    stalled(1, queueing_lock=None)
-    stalled(2, queueing_lock="refund-2")
+def test_a_job_whose_worker_is_gone_is_revived():
+    job = begun(request(paid_order()))
 
     revive()
 
-    assert found() == [(1, "todo"), (2, "todo")]
+    assert statuses() == {job: "todo"}
 
 
-def test_stalled_job_that_had_queued_its_next_look_is_done_with_and_stops_no_other():
-    stalled(1, queueing_lock="refund-1")
-    queued(1)
-    stalled(2, queueing_lock="refund-2")
+def test_a_job_that_a_living_worker_began_just_now_is_left_alone():
+    job = begun(request(paid_order()), worker=worker())
 
     revive()
 
-    assert sorted(found()) == [(1, "todo"), (2, "todo")]
+    assert statuses() == {job: "doing"}
+
+
+def test_a_job_whose_end_its_living_worker_could_not_write_down_is_revived():
+    job = begun(request(paid_order()), worker=worker(), ago_s=600)
+
+    revive()
+
+    assert statuses() == {job: "todo"}
+
+
+def test_a_stalled_job_whose_successor_is_queued_gives_way_and_keeps_no_other_from_reviving():
+    first, second = request(paid_order()), request(paid_order())
+    stalled, other = begun(first, lock=f"refund-{first.pk}"), begun(second)
+    jobs.pursue_refund.configure(
+        lock=f"refund-{first.pk}", queueing_lock=f"refund-{first.pk}", schedule_in={"seconds": 60}
+    ).defer(refund_id=first.pk, attempt=2)
+    [successor] = set(statuses()) - {stalled, other}
+
+    revive()
+
+    assert statuses() == {other: "todo", successor: "todo"}
+
+
+def test_a_refund_whose_job_lost_the_database_is_pursued_again(sandbox: Sandbox, tmp_path: Any):
+    refund = request(paid_order(sandbox))
+    parameters = wakeups.connect_parameters()
+    with psycopg.connect(**parameters) as holder, psycopg.connect(**parameters, autocommit=True) as killer:
+        holder.execute("LOCK TABLE payments_throttle IN ACCESS EXCLUSIVE MODE")
+        with checker(log=tmp_path / "checker.log", PHONEPE_BASE_URL=sandbox.base_url):
+            wait_until(lambda: killer.execute(CUT_OFF).fetchall())
+            holder.rollback()
+
+            wait_until(lambda: Refund.objects.get(pk=refund.pk).state == "COMPLETED", within_s=30)
+
+    assert sandbox.calls()["refund"] == 1
+
+
+CUT_OFF = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%payments_throttle%'
+        AND pid <> pg_backend_pid()
+"""
