@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench conformance lock clean
+.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench chaos conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -68,6 +68,9 @@ stop: install ## end the embedded PostgreSQL; whoever still needs it starts it a
 
 conformance: install $(CONFORMANCE)/done ## run PhonePe's own SDK against the emulator
 	@$(CONFORMANCE)/bin/python -m tests.contract.conformance $(BIN)/python
+
+chaos: $(VENV)/dev.done ## kill everything while ORDERS=1000 are paid, then audit (SEED=1, MINUTES=by ORDERS)
+	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),1000) --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: install $(CONFORMANCE)/done ## measure; the tables say beside what (ARGS="client")
 	@$(BIN)/python -m benchmarks $(ARGS)

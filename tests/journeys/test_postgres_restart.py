@@ -10,61 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.journeys import customer
+from tests.postgres import Server
 from tests.processes import ROOT, checker, free_port, web
 from tests.sandbox import Sandbox, wait_until
-
-HOLD = """
-import sys
-from okpuja.embedded import server
-print(server.start(), server.BIN, flush=True)
-sys.stdin.read()
-"""
-
-
-class Server:
-    """A PostgreSQL of the test's own, which it may restart."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._holder = subprocess.Popen(
-            [sys.executable, "-c", HOLD],
-            cwd=ROOT,
-            env={**os.environ, "EMBEDDED_POSTGRES_DIR": str(folder)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout
-        self.host, self._bin = self._holder.stdout.readline().split()
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://postgres@/okpuja?host={self.host}"
-
-    def pg_ctl(self, *arguments: str) -> None:
-        subprocess.run(
-            [f"{self._bin}/pg_ctl", "-D", self.folder, "-l", self.folder / "log", *arguments],
-            user="pgserver" if os.geteuid() == 0 else None,
-            stdout=subprocess.DEVNULL,
-            cwd="/",
-            check=True,
-        )
-
-    def ask(self, sql: str) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            return connection.execute(sql).fetchall()
-
-    def close(self) -> None:
-        assert self._holder.stdin
-        assert self._holder.stdout
-        self.pg_ctl("-m", "immediate", "stop")
-        self._holder.stdin.close()
-        self._holder.wait(10)
-        self._holder.stdout.close()
 
 
 @pytest.fixture
