@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import cast
 
 import structlog
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
@@ -46,12 +48,16 @@ class Worker(threading.Thread):
     async def _work(self) -> None:
         stopped = asyncio.create_task(self._stopping.wait())
         while not stopped.done():
+            # What defers periodic jobs uses Django's connection and never asks whether it has survived.
+            await sync_to_async(close_old_connections)()
             jobs = asyncio.create_task(self._run_jobs())
             await asyncio.wait({jobs, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if stopped.done():
                 jobs.cancel()  # Procrastinate takes this as the wish to shut down in order
             try:
                 await jobs
+                log.warning("the worker for jobs ended; starting it again")
+                await asyncio.wait({stopped}, timeout=RESTART_S)
             except asyncio.CancelledError:
                 return
             except (ConnectorException, OperationalError, PoolTimeout) as error:

@@ -101,6 +101,29 @@ def test_a_refund_whose_job_lost_the_database_is_pursued_again(sandbox: Sandbox,
     assert sandbox.calls()["refund"] == 1
 
 
+def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
+    log = tmp_path / "checker.log"
+    with checker(log=log, PHONEPE_BASE_URL=sandbox.base_url):
+        wait_until(periodic_defers)
+        with connection.cursor() as cursor:
+            cursor.execute(LOSE_ALL)
+            cursor.execute("DELETE FROM procrastinate_periodic_defers")
+
+        wait_until(periodic_defers, within_s=20)
+
+    assert log.read_text().count("deferrer error") <= 2
+
+
+def periodic_defers() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_periodic_defers")
+        return int(cursor.fetchone()[0])
+
+
+LOSE_ALL = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%payments_throttle%'
