@@ -29,6 +29,7 @@ STUCK_AFTER = timedelta(days=7)
 MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
 TURN_S = 10.0
 PURSUE = "payments.pursue_refund"
+HURRIED = 1  # else a look that is planned for later, being the older one under the same lock, comes first
 
 
 def left_to_refund(order: PaymentOrder) -> int:
@@ -82,7 +83,8 @@ def open_refund(
 def pursue_soon(refund: Refund, *, attempt: int) -> None:
     """Defer a look at a refund in the running transaction: now (`attempt` 0), or later and later."""
     if attempt == 0:
-        jobs.configure_task(PURSUE, lock=f"refund-{refund.pk}").defer(refund_id=refund.pk, attempt=attempt)
+        hurried = jobs.configure_task(PURSUE, lock=f"refund-{refund.pk}", priority=HURRIED)
+        hurried.defer(refund_id=refund.pk, attempt=attempt)
         return
     pause = AGAIN_S[min(attempt, len(AGAIN_S)) - 1]
     later = jobs.configure_task(

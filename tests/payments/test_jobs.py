@@ -12,7 +12,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from payments import jobs, wakeups
+from payments import jobs, refunds, wakeups
 from payments.models import Refund
 from tests.payments.test_refunds import paid_order, request
 from tests.processes import checker
@@ -101,6 +101,20 @@ def test_a_refund_whose_job_lost_the_database_is_pursued_again(sandbox: Sandbox,
     assert sandbox.calls()["refund"] == 1
 
 
+def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
+    sandbox: Sandbox, tmp_path: Any
+):
+    refund = request(paid_order(sandbox))
+    empty_queue()
+    refunds.pursue_soon(refund, attempt=7)
+    refunds.pursue_soon(refund, attempt=0)
+
+    with checker(log=tmp_path / "checker.log", PHONEPE_BASE_URL=sandbox.base_url):
+        wait_until(lambda: Refund.objects.get(pk=refund.pk).state == "PENDING", within_s=20)
+
+    assert [job.args["attempt"] for job in ProcrastinateJob.objects.filter(status="todo")] == [7]
+
+
 def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
     log = tmp_path / "checker.log"
     with checker(log=log, PHONEPE_BASE_URL=sandbox.base_url):
@@ -118,6 +132,11 @@ def periodic_defers() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_periodic_defers")
         return int(cursor.fetchone()[0])
+
+
+def empty_queue() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
 
 
 LOSE_ALL = """
