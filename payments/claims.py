@@ -29,7 +29,7 @@ PUT_BACK = """
         answered_at = coalesce(v.answered_at, o.answered_at),
         gateway_state = coalesce(v.state, o.gateway_state),
         next_check_at = CASE WHEN o.nudged_at >= v.asked_at THEN %(now)s ELSE v.next_check_at END,
-        nudged_by = CASE WHEN o.nudged_at >= v.asked_at THEN o.nudged_by ELSE '' END
+        nudged_by = CASE WHEN o.nudged_at >= v.asked_at OR v.answered_at IS NULL THEN o.nudged_by ELSE '' END
     FROM unnest(
         %(ids)s::bigint[], %(leases)s::timestamptz[], %(asked)s::timestamptz[],
         %(answered)s::timestamptz[], %(states)s::text[], %(next)s::timestamptz[]

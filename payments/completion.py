@@ -169,6 +169,10 @@ def _next_check(
     status = verdict.moves[-1] if verdict.moves else order.status
     if status == Status.SUCCESS:
         return None
+    if order.nudged_by and not answer.is_answer:
+        # Somebody had a reason to hurry; it stands until there is an answer, and the next rung may be an hour off.
+        soon = now + schedule.UNANSWERED_AGAIN
+        return min(next_rung(order, now=now) or soon, soon)
     late_watch = timedelta(hours=settings.LATE_WATCH_HOURS)
     if status == Status.FAILED and (answer.is_dead or not answer.is_answer):
         looked_again = came_from == Status.FAILED and answer.is_dead

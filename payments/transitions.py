@@ -190,11 +190,14 @@ def set_attention(
 
 
 def set_next_check(order: PaymentOrder, at: datetime | None, *, answer: Answer, now: datetime) -> None:
-    """When the order is due again: `at`, or at once if it was hurried after `answer` had been asked for."""
+    """When the order is due again: `at`, or at once if it was hurried after `answer` had been asked for.
+
+    Who hurried it is forgotten when there is an answer.
+    """
     hurried = order.nudged_at is not None and order.nudged_at >= answer.asked_at
     if hurried and order.status != Status.SUCCESS:
         at = now
-    else:
+    elif answer.is_answer:
         order.nudged_by = ""
     order.next_check_at = at
     order.save(update_fields=["next_check_at", "nudged_by"])

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import claims, completion
+from payments import claims, completion, schedule
 from payments.claims import LEASE, Waiting
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Source, Status
@@ -154,6 +154,27 @@ def test_put_back_after_the_lease_was_lost_leaves_the_order_to_its_new_holder():
     order = again(held)
     assert (order.leased_until, order.asks) == (held.leased_until, 0)
     assert order.events.filter(kind="answered").count() == 1
+
+
+def test_put_back_without_an_answer_keeps_the_hurry_and_with_one_ends_it():
+    now = timezone.now()
+    nudged = {"nudged_at": now - timedelta(seconds=1), "nudged_by": Source.WEBHOOK}
+    orders = (
+        make.order(Status.EXPIRED, age_s=7200, **nudged),
+        make.order(Status.EXPIRED, age_s=7200, **nudged),
+    )
+    unanswered, answered = [claims.claim_one(order.pk, now=now) for order in orders]
+    answers = make.trouble(Unavailable("down"), at=now), make.answer(at=now)
+    waiting = [
+        completion.changes_nothing(order, answer, now=now)
+        for order, answer in zip((unanswered, answered), answers, strict=True)
+    ]
+
+    claims.put_back(waiting, now=now)
+
+    assert again(unanswered).nudged_by == Source.WEBHOOK
+    assert again(unanswered).next_check_at == now + schedule.UNANSWERED_AGAIN
+    assert again(answered).nudged_by == ""
 
 
 def test_put_back_of_an_order_nudged_meanwhile_makes_it_due_at_once():

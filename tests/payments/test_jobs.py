@@ -118,7 +118,7 @@ def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
 def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
     log = tmp_path / "checker.log"
     with checker(log=log, PHONEPE_BASE_URL=sandbox.base_url):
-        wait_until(periodic_defers)
+        wait_until(lambda: periodic_defers() and worker_listens())  # it notices the loss by its ear
         with connection.cursor() as cursor:
             cursor.execute(LOSE_ALL)
             cursor.execute("DELETE FROM procrastinate_periodic_defers")
@@ -132,6 +132,16 @@ def periodic_defers() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_periodic_defers")
         return int(cursor.fetchone()[0])
+
+
+def worker_listens() -> bool:
+    """Whether a worker's connection waits for notices of jobs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE '%LISTEN%procrastinate%' AND pid <> pg_backend_pid()"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def empty_queue() -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from payments import schedule
 from payments.states import Attention, Fulfilment, Source, Status
 from phonepe_pg import Malformed, Misconfigured, RateLimited, Rejected, Unavailable
 from tests import make
@@ -322,6 +323,21 @@ def test_settle_order_nudged_while_it_was_asked_about_is_due_again_at_once():
     settled = settle(order, make.answer("PENDING", at=now - timedelta(seconds=1)), now=now)
 
     assert (settled.next_check_at, settled.nudged_by) == (now, Source.WEBHOOK)
+
+
+@pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
+def test_settle_hurried_order_without_an_answer_stays_hurried_and_is_due_soon(status):
+    now = timezone.now()
+    order = make.order(
+        status, age_s=7200, nudged_at=now - timedelta(seconds=1), nudged_by=Source.WEBHOOK, next_check_at=now
+    )
+
+    unanswered = settle(order, make.trouble(Unavailable("down"), at=now), now=now)
+    answered = settle(order, make.answer("PENDING", at=now), now=now)
+
+    assert (unanswered.next_check_at, unanswered.nudged_by) == (now + schedule.UNANSWERED_AGAIN, "webhook")
+    assert answered.next_check_at > now + timedelta(minutes=1)
+    assert answered.nudged_by == ""
 
 
 def test_settle_order_nudged_before_it_was_asked_about_is_due_by_schedule():
