@@ -29,10 +29,6 @@ class Emulator:
         """What the customer or the bank does, with its webhook."""
         await self.call("POST", f"orders/{merchant_order_id}/outcome", {"outcome": outcome, **how})
 
-    async def tell_again(self, merchant_order_id: str) -> None:
-        """PhonePe repeats its callback about the order as it stands."""
-        await self.call("POST", f"orders/{merchant_order_id}/webhook", {})
-
     async def book(self) -> list[dict[str, Any]]:
         """Every order with its refunds, as the gateway has them."""
         return list((await self.call("GET", f"orders?limit={EVERYTHING}"))["orders"])
