@@ -51,7 +51,7 @@ class Size:
     @classmethod
     def of(cls, orders: int, seed: int, minutes: float | None) -> Size:
         chaos_s = 60 * minutes if minutes else max(30.0, 60 * orders / ORDERS_PER_MINUTE)
-        return cls(orders, seed, chaos_s, settle_s=max(240.0, chaos_s))
+        return cls(orders, seed, chaos_s, settle_s=max(300.0, chaos_s))
 
 
 @dataclass(frozen=True, slots=True)

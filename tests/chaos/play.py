@@ -72,8 +72,9 @@ class Run:
                 task.result()  # none of the breaking ends by itself but by a mistake of ours
         await asyncio.sleep(max(0, self.calm_in_s))
         await self._end_deeds()
-        for task in breaking:
-            task.cancel()
+        async with self.wrecker.database_free:  # a restart of PostgreSQL is not left half done
+            for task in breaking:
+                task.cancel()
         await asyncio.gather(*breaking, return_exceptions=True)
         await asyncio.to_thread(self.wrecker.make_peace)
         await weather.clear(self.emulator, self.tally)
