@@ -112,7 +112,7 @@ def save(made: Sequence[Made], known: Sequence[dict[str, Any]]) -> None:
 
 def _late_rung_in_s(purchase: Purchase, calm_in_s: float) -> float:
     """In how many seconds the order's rung comes: shortly after the faults end, in a long run before that."""
-    return min(calm_in_s + 2 + 20 * purchase.pace, 60 + 200 * purchase.pace)
+    return min(max(calm_in_s, 0) + 2 + 20 * purchase.pace, 60 + 200 * purchase.pace)
 
 
 def _deed(order: PaymentOrder, after_s: float, outcome: str, how: dict[str, Any] | None = None) -> Deed:

@@ -95,7 +95,7 @@ class Run:
             waiting = waiting[len(come) :]
             for one in come:
                 if one.by_http:
-                    self._do(self._buy(one))
+                    self._do(self._buy(one), one.story)
             await self._write([one for one in come if not one.by_http], packages)
             self.show(f"{self.size.orders - len(waiting):,} of {self.size.orders:,} purchases")
             await asyncio.sleep(BATCH_S)
@@ -117,21 +117,22 @@ class Run:
             for order in one.orders:
                 self.tally.know(order.cart_id, order.merchant_order_id)
             for deed in one.deeds:
-                self._do(self._act(deed))
+                self._do(self._act(deed), f"deed: {deed.outcome}")
 
     async def _act(self, deed: bulk.Deed) -> None:
         await asyncio.sleep(deed.after_s)
         await self.emulator.decide(deed.merchant_order_id, deed.outcome, **deed.how)
 
-    def _do(self, doing: Any) -> None:
-        task = asyncio.create_task(doing)
+    def _do(self, doing: Any, name: str) -> None:
+        task = asyncio.create_task(doing, name=name)
         self.customers.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self.customers.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self.tally.count("stories cut short", type(error).__name__)
+            why = getattr(error, "status", type(error).__name__)
+            self.tally.count("stories cut short", f"{task.get_name()} ({why})")
 
     async def _end_deeds(self) -> None:
         """Whoever is not done long after the end is sent home."""
