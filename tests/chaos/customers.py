@@ -88,8 +88,9 @@ class Customer:
         packages = [package for puja in catalogue["data"] for package in puja["packages"]]
         body = {
             "package_id": self.chance.choice(packages)["id"],
-            "date": (date.today() + timedelta(days=7)).isoformat(),
-            "time": "09:30",
+            # Spread: a time takes only so many carts.
+            "date": (date.today() + timedelta(days=self.chance.randrange(7, 360))).isoformat(),
+            "time": f"{self.chance.randrange(6, 20):02}:{self.chance.choice(('00', '30'))}",
             "name": "Asha Rao",
             "email": "asha@example.invalid",
             "phone": "+919876543210",
