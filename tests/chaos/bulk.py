@@ -122,7 +122,7 @@ def _deed(order: PaymentOrder, after_s: float, outcome: str, how: dict[str, Any]
 def _cart(package: Package, number: int, *, now: datetime) -> Cart:
     return Cart(
         package=package,
-        date=(now + timedelta(days=7 + number % 60)).date(),
+        date=(now + timedelta(days=7 + number % 350)).date(),
         time=time(6 + number % 13, 30),
         name=f"Chaos {number}",
         email=f"chaos-{number}@example.invalid",

@@ -110,7 +110,11 @@ class Run:
             return
         async with self.wrecker.database_free:
             now, hurry = bulk.now(), min(1.0, self.size.chaos_s / 120)
-            made = [bulk.make(one, packages, now=now, calm_in_s=self.calm_in_s, hurry=hurry) for one in come]
+            made = await self._in_database(
+                lambda: [
+                    bulk.make(one, packages, now=now, calm_in_s=self.calm_in_s, hurry=hurry) for one in come
+                ]
+            )
             known = await self.emulator.register(bulk.entries(made, now=now))
             await self._in_database(lambda: bulk.save(made, known))
         for one in made:
