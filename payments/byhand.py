@@ -1,0 +1,109 @@
+"""What a person does about an order. Each call leaves an event that names who did it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from payments import completion, fulfilment, refunds, transitions
+from payments.errors import NotFound, Refusal
+from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.states import Attention, Fulfilment, Source
+
+log = structlog.get_logger(__name__)
+
+ENDED_BY_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
+
+
+class NotSettleable(Refusal):
+    """The order needs nobody, or what it needs is still to be done."""
+
+    code = "not_settleable"
+    status = 409
+
+
+class NotDeliverable(Refusal):
+    """The order was not refused by the shop, or its money is not here any more."""
+
+    code = "not_deliverable"
+    status = 409
+
+
+def verify(merchant_order_id: str, *, by: str, within_s: float) -> PaymentOrder:
+    """Ask PhonePe now and settle by the answer, as `completion.verify_by_hand`, for the person `by`.
+
+    Raises NotFound, or TooManyRequests when this order was verified by hand a moment ago: nothing is asked
+    and nothing recorded then.
+    """
+    started_at = timezone.now()
+    order = completion.verify_by_hand(merchant_order_id, within_s=within_s)
+    transitions.record(order, PaymentEvent.Kind.NUDGED, source=Source.MANUAL, now=started_at, by=by)
+    return order
+
+
+@transaction.atomic(durable=True)
+def settle_attention(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:
+    """Take the order from before people's eyes: `by` has seen to it, `reason` says how. No money moves.
+
+    What PhonePe took wrongly (another sum, another order id) is not raised again after that. Raises NotFound,
+    or NotSettleable when nothing needs a person or the booking of a paid order is still being tried.
+    """
+    order = _lock(merchant_order_id)
+    why = order.attention
+    if not why:
+        raise NotSettleable("This order needs nobody any more.")
+    if why == Attention.FULFILMENT_FAILED:
+        raise NotSettleable("The money is in and nothing is booked: try to book again, or refund it.")
+    transitions.set_attention(
+        order, Attention.NONE, source=Source.MANUAL, now=now, settled=why, by=by, reason=reason
+    )
+    log.info("attention settled", order=order.merchant_order_id, settled=why)
+    return order
+
+
+@transaction.atomic(durable=True)
+def refund(
+    merchant_order_id: str, *, amount_paise: int | None, reason: str, by: str, now: datetime
+) -> Refund:
+    """Start a refund as `refunds.request`; what waited for it needs nobody once all the money is on its way.
+
+    Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
+    """
+    order = _lock(merchant_order_id)
+    made = refunds.open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=by, now=now)
+    if order.attention in ENDED_BY_REFUND and refunds.left_to_refund(order) == 0:
+        how = f"Refund {made.merchant_refund_id} was asked for."
+        transitions.set_attention(
+            order, Attention.NONE, source=Source.MANUAL, now=now, settled=order.attention, by=by, reason=how
+        )
+    return made
+
+
+@transaction.atomic(durable=True)
+def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:
+    """Let the shop try once more to deliver an order that it refused and whose money is all still here.
+
+    The shop may refuse again: then the policy decides about the money as it did before. Raises NotFound, or
+    NotDeliverable when the order was not refused or some of its money went back.
+    """
+    order = _lock(merchant_order_id)
+    if order.fulfilment != Fulfilment.UNFULFILLABLE or refunds.left_to_refund(order) != order.amount:
+        raise NotDeliverable(
+            "Only an order that was refused and of which nothing was given back can be booked."
+        )
+    order.fulfilment = Fulfilment.DUE
+    order.save(update_fields=["fulfilment"])
+    transitions.record(order, PaymentEvent.Kind.NUDGED, source=Source.MANUAL, now=now, by=by, reason=reason)
+    transitions.set_attention(order, Attention.NONE, source=Source.MANUAL, now=now)
+    fulfilment.deliver(order, source=Source.MANUAL, now=now)
+    return order
+
+
+def _lock(merchant_order_id: str) -> PaymentOrder:
+    found = completion.find(merchant_order_id)
+    if found is None:
+        raise NotFound("There is no such order.")
+    return transitions.lock(found.pk)
