@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import byhand, completion
+from payments import audit, byhand, completion
 from payments.errors import NotFound, NotRefundable, TooManyRequests
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.states import Attention, Source, Status
@@ -218,3 +218,23 @@ def test_book_anyway_racing_a_refund_that_came_first_is_refused():
         assert names in (["NotDeliverable", "Refund"], ["PaymentOrder", "Refund"])
         order.refresh_from_db()
         assert (order.fulfilment == "BOOKED") == (names[0] == "PaymentOrder")
+
+
+def test_a_settled_mismatch_is_not_raised_again_and_the_auditor_is_content():
+    order = make.order()
+    hear(order, amount=1)
+    settle(order)
+
+    again = hear(order, amount=1)
+
+    assert (again.attention, again.status, len(attention_events(order))) == ("", "INITIATED", 2)
+    found = [f.question for f in audit.audit(repair=False, now=timezone.now())]
+    assert "gateway_says_paid" not in found
+
+
+def test_held_money_that_was_settled_contents_the_auditor():
+    settle(needing(Attention.UNFULFILLABLE, fulfilment="UNFULFILLABLE"))
+
+    found = [f.question for f in audit.audit(repair=False, now=timezone.now())]
+
+    assert "undeliverable_without_refund" not in found
