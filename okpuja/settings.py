@@ -67,6 +67,7 @@ CSRF_TRUSTED_ORIGINS = _setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
 CORS_ALLOWED_ORIGINS = _setting(env.list, "CORS_ALLOWED_ORIGINS", [])
 
 INSTALLED_APPS = [
+    "ops",  # before the admin, whose front page it extends
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -13,5 +13,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/payments/", include("payments.urls")),
     path("api/", api.urls),
+    path("ops/", include("ops.urls")),
     path("", include("storefront.urls")),
 ]
