@@ -12,7 +12,7 @@ from ninja import Field, Router, Schema
 from ninja import Status as Reply
 from ninja.utils import check_csrf
 
-from payments import checkout, completion, refunds, shop, standing
+from payments import byhand, checkout, completion, shop, standing
 from payments.errors import NotFound, Refusal
 from payments.models import PaymentOrder, Refund
 from payments.states import OPEN, Source
@@ -162,11 +162,11 @@ def _may_refund(request: HttpRequest) -> bool:
 )
 def refund(request: HttpRequest, merchant_order_id: str, body: RefundIn) -> Any:
     """Give money of a paid order back (staff with the right to add refunds)."""
-    made = refunds.request(
+    made = byhand.refund(
         merchant_order_id,
         amount_paise=body.amount,
         reason=body.reason,
-        requested_by=request.user.get_username(),
+        by=request.user.get_username(),
         now=timezone.now(),
     )
     return Reply(201, Data(data=_refund_out(made)))

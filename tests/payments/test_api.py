@@ -413,3 +413,13 @@ def test_openapi_names_every_endpoint_of_the_contract():
         "/api/payments/verify-and-complete/",
         "/api/payments/{merchant_order_id}/refunds/",
     }
+
+
+def test_refund_by_staff_of_all_that_is_left_ends_the_attention_that_waited_for_it():
+    order = paid()
+    PaymentOrder.objects.filter(pk=order.pk).update(attention="refund_failed", attention_at=timezone.now())
+
+    post(f"{order.merchant_order_id}/refunds/", {"reason": "ill"}, staff("add_refund"))
+
+    order.refresh_from_db()
+    assert (order.attention, order.refunds.count()) == ("", 1)
