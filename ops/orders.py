@@ -22,11 +22,16 @@ from payments.refunds import left_to_refund
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """Everything known about one order, with the customer as far as the reader may know them."""
+    """Everything known about one order, with the customer as far as the reader may know them.
+
+    `bought` and `when` are what the customer ordered, by the order's snapshot; "" where it does not say.
+    """
 
     order: PaymentOrder
     booking: Booking | None
     customer: Person
+    bought: str
+    when: str
     refunds: list[Refund]
     lines: list[Line]
     left_paise: int
@@ -40,6 +45,8 @@ def dossier(merchant_order_id: str, *, plain: bool) -> Dossier:
         order=order,
         booking=booking,
         customer=person(order.snapshot, booking, plain=plain),
+        bought=_joined(order.snapshot, "puja", "package"),
+        when=_joined(order.snapshot, "date", "time"),
         refunds=refunds_of(order),
         lines=timeline(order, booking),
         left_paise=left_to_refund(order),
@@ -88,6 +95,10 @@ def support_text(found: Dossier) -> str:
         if line.kind in ("answered", "webhook", "refund") and line.raw
     ]
     return "\n".join([*head, *money_back, "", *answers])
+
+
+def _joined(snapshot: dict[str, object], *names: str) -> str:
+    return ", ".join(str(snapshot[name]) for name in names if snapshot.get(name))
 
 
 def _moment(at: object) -> str:

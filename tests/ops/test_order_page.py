@@ -139,3 +139,15 @@ def test_order_page_offers_no_step_without_the_right(signed_in):
 
     assert "/verify/" not in text
     assert "/settle/" not in text
+
+
+@pytest.mark.parametrize("snapshot", [{}, {"what": "a course"}, {"puja": None, "name": 7, "email": "nobody"}])
+@pytest.mark.parametrize("path", ["", "evidence/", "evidence.json", "verify/", "settle/", "refund/", "book/"])
+def test_pages_of_an_order_that_says_little_are_shown(boss, path, snapshot):
+    order = make.order(snapshot=snapshot)
+
+    assert boss.get(f"/ops/orders/{order.merchant_order_id}/{path}").status_code == 200
+
+
+def test_order_page_of_an_id_that_no_database_takes_is_not_found(boss):
+    assert boss.get("/ops/orders/a%00b/").status_code == 404
