@@ -8,7 +8,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from payments import completion, fulfilment, refunds, transitions
+from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import NotFound, Refusal
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.states import Attention, Fulfilment, Source
@@ -16,6 +16,8 @@ from payments.states import Attention, Fulfilment, Source
 log = structlog.get_logger(__name__)
 
 ENDED_BY_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
+OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
+ENDS_THE_HOLD = (*holds.DISPUTED, Attention.STILL_PENDING)
 
 
 class NotSettleable(Refusal):
@@ -48,8 +50,8 @@ def verify(merchant_order_id: str, *, by: str, within_s: float) -> PaymentOrder:
 def settle_attention(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:
     """Take the order from before people's eyes: `by` has seen to it, `reason` says how. No money moves.
 
-    What PhonePe took wrongly (another sum, another order id) is not raised again after that. Raises NotFound,
-    or NotSettleable when nothing needs a person or the booking of a paid order is still being tried.
+    The same reason is not raised again after that, and what was still held for the order is let go. Raises
+    NotFound, or NotSettleable when nothing needs a person or the booking of a paid order is still being tried.
     """
     order = _lock(merchant_order_id)
     why = order.attention
@@ -60,6 +62,10 @@ def settle_attention(merchant_order_id: str, *, by: str, reason: str, now: datet
     transitions.set_attention(
         order, Attention.NONE, source=Source.MANUAL, now=now, settled=why, by=by, reason=reason
     )
+    order.handled = why
+    order.save(update_fields=["handled"])
+    if why in ENDS_THE_HOLD:
+        holds.end(order, source=Source.MANUAL, now=now)
     log.info("attention settled", order=order.merchant_order_id, settled=why)
     return order
 
@@ -73,6 +79,9 @@ def refund(
     Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
     """
     order = _lock(merchant_order_id)
+    if order.handled in OF_A_REFUND:  # a new refund is a new matter
+        order.handled = ""
+        order.save(update_fields=["handled"])
     made = refunds.open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=by, now=now)
     if order.attention in ENDED_BY_REFUND and refunds.left_to_refund(order) == 0:
         how = f"Refund {made.merchant_refund_id} was asked for."

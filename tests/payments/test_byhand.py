@@ -238,3 +238,27 @@ def test_held_money_that_was_settled_contents_the_auditor():
     found = [f.question for f in audit.audit(repair=False, now=timezone.now())]
 
     assert "undeliverable_without_refund" not in found
+
+
+# -- what was dealt with ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("why", [Attention.AMOUNT_MISMATCH, Attention.STILL_PENDING])
+def test_settle_attention_lets_go_what_was_held_for_the_order(plug, why):
+    plug("delivers", HOLD="holds", RELEASE="releases", after_watch="hold")
+    order = make.order(Status.EXPIRED, holding=True, attention=why, attention_at=timezone.now())
+
+    settle(order)
+
+    order.refresh_from_db()
+    assert (order.holding, order.handled) == (False, why)
+
+
+def test_refund_that_fails_after_an_earlier_failure_was_settled_is_raised_again(sandbox):
+    order = needing(Attention.REFUND_FAILED)
+    settle(order)
+
+    refund(order, 100)
+
+    order.refresh_from_db()
+    assert order.handled == ""
