@@ -470,3 +470,20 @@ def test_the_first_two_customers_of_a_time_make_its_slot_once(no_gateway):
 
         assert [type(result).__name__ for result in results] == ["Started", "Started"], results
     assert places() == [(2, 2)] * ROUNDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_changed_after_its_order_is_booked_as_it_was_ordered(sandbox):
+    cart = rows.cart(package=rows.package(price_paise=149900, capacity=1))
+    ordered = checkout.start(wish(cart)).order
+    cart.package.price_paise = 999900
+    cart.package.save(update_fields=["price_paise"])
+    Cart.objects.filter(pk=cart.pk).update(date=rows.coming_day(40), time=time(18), address="Elsewhere")
+
+    paid = make.answer("COMPLETED", amount=149900, gateway_order_id=ordered.gateway_order_id)
+    settled = settle(ordered, paid)
+
+    booking = Booking.objects.get()
+    assert (settled.fulfilment, booking.amount, booking.date) == ("BOOKED", 149900, cart.date)
+    assert (booking.time, booking.address) == (cart.time, cart.address)
+    assert (places(), kept(ordered.cart_id)) == ([(1, 1)], ["TAKEN"])
