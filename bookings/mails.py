@@ -1,16 +1,18 @@
-"""What we write to customers."""
+"""What we write to customers, and that each mail goes out once."""
 
 from __future__ import annotations
 
 import structlog
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from bookings.models import Booking
-from catalog.money import rupees
+from bookings import letters, notices
+from bookings.calendar import invitation
+from bookings.letters import Letter
+from bookings.models import Booking, Notice
+from payments.models import PaymentOrder
 
 log = structlog.get_logger(__name__)
 
@@ -19,8 +21,8 @@ log = structlog.get_logger(__name__)
 def send_confirmation(booking_id: str) -> bool:
     """Mail the booking's confirmation once; whether this call sent it. Safe to repeat and to race.
 
-    The row stays locked while the mail server answers. That is the one place where we hold a lock over the
-    network: nobody else waits for this row, and a second sender must wait for the first one's outcome.
+    The row stays locked while the mail server answers. Only here and in `send_notice` do we hold a lock over
+    the network: nobody else waits for this row, and a second sender must wait for the first one's outcome.
     """
     booking = Booking.objects.select_for_update(of=("self",), no_key=True).get(booking_id=booking_id)
     if booking.confirmation_sent_at is not None:
@@ -33,17 +35,45 @@ def send_confirmation(booking_id: str) -> bool:
 
 
 def confirmation(booking: Booking) -> EmailMultiAlternatives:
-    """The mail, as text and as simple HTML."""
-    context = {
-        "booking": booking,
-        "place": ", ".join(booking.address.splitlines()),
-        "amount": rupees(booking.amount),
-        "link": f"{settings.PUBLIC_URL}/booking-success/{booking.booking_id}",
-    }
+    """The mail with its receipt, and the date as a calendar file."""
+    order = PaymentOrder.objects.named(booking.merchant_order_id).first()
+    with translation.override(language_of(order)):
+        mail = _mail(letters.confirmation(booking, order), to=booking.email)
+    mail.attach(f"{booking.booking_id}.ics", invitation(booking).decode(), "text/calendar")
+    return mail
+
+
+@transaction.atomic
+def send_notice(notice_id: int) -> bool:
+    """Mail one piece of news once, or drop it when it has become pointless; whether this call sent it.
+
+    Safe to repeat and to race, as `send_confirmation` is.
+    """
+    notice = Notice.objects.select_for_update(of=("self",), no_key=True).get(pk=notice_id)
+    if notice.is_settled:
+        return False
+    order = PaymentOrder.objects.get(merchant_order_id=notice.merchant_order_id)
+    to = order.snapshot.get("email", "")
+    is_wanted = bool(to) and not notices.is_pointless(notice, order)
+    if is_wanted:
+        with translation.override(language_of(order)):
+            _mail(letters.of(notice, order), to=to).send()
+    end = "sent_at" if is_wanted else "dropped_at"
+    setattr(notice, end, timezone.now())
+    notice.save(update_fields=[end])
+    log.info("news settled", news=notice.news, order=order.merchant_order_id, sent=is_wanted)
+    return is_wanted
+
+
+def language_of(order: PaymentOrder | None) -> str | None:
+    """The language that the customer saw while ordering; None, the site's own, when it was not noted."""
+    return (order.snapshot.get("language") if order else None) or None
+
+
+def _mail(letter: Letter, *, to: str) -> EmailMultiAlternatives:
+    context = {"letter": letter, "language": translation.get_language()}
     mail = EmailMultiAlternatives(
-        subject=f"Booked: {booking.puja}, {booking.date:%d %b %Y} ({booking.booking_id})",
-        body=render_to_string("bookings/confirmation.txt", context),
-        to=[booking.email],
+        subject=letter.subject, body=render_to_string("bookings/letter.txt", context), to=[to]
     )
-    mail.attach_alternative(render_to_string("bookings/confirmation.html", context), "text/html")
+    mail.attach_alternative(render_to_string("bookings/letter.html", context), "text/html")
     return mail

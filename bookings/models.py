@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from payments.states import News
+
 
 def new_booking_id() -> str:
     """`BK-` and eight upper-case hex digits. Short enough to be read out, so it is no secret and can collide."""
@@ -55,3 +57,35 @@ class Booking(models.Model):
     def starts_at(self) -> datetime:
         """When the puja begins, aware, in Asia/Kolkata."""
         return timezone.make_aware(datetime.combine(self.date, self.time))
+
+
+class Notice(models.Model):
+    """One event of a payment that its customer hears of by mail; the unique key makes it one mail per event."""
+
+    news = models.CharField(max_length=20, choices=News.choices)
+    merchant_order_id = models.CharField(max_length=63)
+    merchant_refund_id = models.CharField(max_length=63, blank=True)
+    amount = models.BigIntegerField(help_text="paise; the refund's for news of a refund")
+    created_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    dropped_at = models.DateTimeField(null=True, blank=True, help_text="it had become pointless")
+
+    class Meta:
+        db_table = "bookings_notice"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="bookings_notice_one_per_event",
+                fields=["merchant_order_id", "news", "merchant_refund_id"],
+            ),
+            models.CheckConstraint(
+                name="bookings_notice_one_end", condition=Q(sent_at__isnull=True) | Q(dropped_at__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.news} {self.merchant_refund_id or self.merchant_order_id}"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its mail went out, or will never be sent."""
+        return self.sent_at is not None or self.dropped_at is not None

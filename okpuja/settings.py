@@ -201,6 +201,7 @@ PAYMENTS = {
     "PAYABLE": "cart.payable.find",
     "HOLD": "cart.slots.hold",
     "RELEASE": "cart.slots.release",
+    "NOTIFY": "bookings.notices.tell",
     "AUDIT": "bookings.audit.QUESTIONS",
     "UNFULFILLABLE": "refund",
 }

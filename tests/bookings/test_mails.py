@@ -1,13 +1,19 @@
 """The confirmation: once, and with what the customer needs."""
 
 import smtplib
-from datetime import date, time
+from datetime import UTC, date, datetime, time, timedelta
+from email import message_from_bytes
 
 import pytest
 from django.core import mail
+from django.utils import timezone
+from icalendar import Calendar
 
-from bookings import jobs, mails
+from bookings import jobs, links, mails
+from bookings.calendar import invitation
 from bookings.models import Booking
+from catalog.models import Puja
+from payments.states import Fulfilment, Status
 from tests import make
 from tests.at_once import at_once
 
@@ -52,15 +58,76 @@ def test_the_confirmation_says_what_was_booked():
         "  Place     12 Temple Road, Bengaluru 560003",
         "  Paid      ₹1,23,456.00",
         "  Order     OKP-1",
-        "Your booking: http://localhost:8000/booking-success/BK-163A5751",
+        f"Your booking: http://localhost:8000/booking-success/BK-163A5751?key={links.key(booked)}",
     ):
         assert line in sent.body.splitlines()
     [(html, kind)] = sent.alternatives
     assert kind == "text/html"
     assert "Asha &amp; Ravi" in html
-    assert 'href="http://localhost:8000/booking-success/BK-163A5751"' in html
+    assert f'href="http://localhost:8000/booking-success/BK-163A5751?key={links.key(booked)}"' in html
     booked.refresh_from_db()
     assert booked.confirmation_sent_at is not None
+
+
+@pytest.mark.django_db
+def test_the_confirmation_is_a_receipt_with_the_banks_reference():
+    order = make.order(
+        Status.SUCCESS,
+        completed_at=timezone.now(),
+        fulfilment=Fulfilment.BOOKED,
+        payment_mode="UPI_QR",
+        utr="123456789012",
+    )
+    booked = booking(merchant_order_id=order.merchant_order_id)
+
+    mails.send_confirmation(booked.booking_id)
+
+    body = mail.outbox[0].body.splitlines()
+    assert "  Paid by   UPI" in body
+    assert "  UTR       123456789012" in body
+    assert f"  Order     {order.merchant_order_id}" in body
+
+
+@pytest.mark.django_db
+def test_the_confirmation_carries_the_date_as_a_calendar_file():
+    Puja.objects.create(slug="g", name="Ganesh Puja", summary="s", description="d", duration_minutes=75)
+    booked = booking(booking_id="BK-163A5751")
+
+    mails.send_confirmation(booked.booking_id)
+
+    parts = message_from_bytes(mail.outbox[0].message().as_bytes()).walk()
+    [file] = [part for part in parts if part.get_content_type() == "text/calendar"]
+    [event] = Calendar.from_ical(file.get_payload(decode=True)).walk("VEVENT")
+    assert file.get_filename() == "BK-163A5751.ics"
+    assert (str(event["UID"]), str(event["SUMMARY"])) == ("BK-163A5751@okpuja", "Ganesh Puja (Essential)")
+    assert event["DTSTART"].dt == datetime(2027, 1, 14, 12, 0, tzinfo=UTC)
+    assert event["DTEND"].dt == datetime(2027, 1, 14, 13, 15, tzinfo=UTC)
+    assert str(event["LOCATION"]) == "12 Temple Road, Bengaluru 560003"
+
+
+@pytest.mark.django_db
+def test_the_calendar_file_of_a_puja_that_left_the_catalogue_lasts_an_hour():
+    [event] = Calendar.from_ical(invitation(booking())).walk("VEVENT")
+
+    assert event["DTEND"].dt - event["DTSTART"].dt == timedelta(hours=1)
+
+
+@pytest.mark.django_db
+def test_a_link_opens_its_own_booking_alone_and_outlives_a_new_secret(settings):
+    mine, other = booking(), booking(cart_id="cart-2", merchant_order_id="OKP-2")
+    key = links.key(mine)
+
+    opened = [
+        links.opens(mine, key),
+        links.opens(other, key),
+        links.opens(mine, ""),
+        links.opens(mine, key[:-1]),
+    ]
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another-" * 8
+
+    assert opened == [True, False, False, False]
+    assert links.opens(mine, key)
+    assert links.key(mine) != key
 
 
 @pytest.mark.django_db

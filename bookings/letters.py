@@ -1,0 +1,200 @@
+"""The words of our mails, once for text and HTML. Each function reads its rows and writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, time
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.utils.formats import date_format, time_format
+from django.utils.translation import gettext as _
+
+from bookings import links, notices
+from bookings.models import Booking, Notice
+from catalog.money import rupees
+from payments.models import PaymentOrder
+from payments.states import Fulfilment, News
+
+CANCELLED_CODES = ("ORDER_CANCELLED_BY_USER", "TXN_CANCELLED", "CANCELLED_BY_USER")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail's parts: what was said, the facts as label and value, one link as label and address, the end."""
+
+    subject: str
+    name: str
+    said: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    link: tuple[str, str] | None
+    closing: tuple[str, ...]
+
+
+def confirmation(booking: Booking, order: PaymentOrder | None) -> Letter:
+    """The puja is booked: what, when, where, and a receipt."""
+    on = date_format(booking.date, "j M Y")
+    return Letter(
+        subject=_("Booked: %(puja)s, %(date)s (%(number)s)")
+        % {"puja": booking.puja, "date": on, "number": booking.booking_id},
+        name=booking.name,
+        said=(_("your puja is booked and paid."),),
+        facts=(
+            (_("Booking"), booking.booking_id),
+            *_wanted(booking.puja, booking.package, booking.date, booking.time),
+            (_("Place"), ", ".join(booking.address.splitlines())),
+            (_("Paid"), rupees(booking.amount)),
+            *receipt(order),
+            (_("Order"), booking.merchant_order_id),
+        ),
+        link=(_("Your booking"), links.own_page(booking)),
+        closing=(
+            _("The priest will call you on %(phone)s the day before.") % {"phone": booking.phone},
+            _("The link shows your name and address: pass it on only to whom you trust."),
+            _("If something in this mail is not right, please answer it and name your booking number."),
+        ),
+    )
+
+
+def receipt(order: PaymentOrder | None) -> list[tuple[str, str]]:
+    """How the money came, as far as PhonePe told: payment mode and the bank's reference."""
+    told = (
+        (_("Paid by"), mode(order.payment_mode)) if order else None,
+        (_("UTR"), order.utr) if order else None,
+    )
+    return [fact for fact in told if fact and fact[1]]
+
+
+def mode(payment_mode: str) -> str:
+    """PhonePe's name of an instrument in the customer's words; "" stays "", an unknown one is shown as it is."""
+    if payment_mode.startswith("UPI"):
+        return "UPI"
+    known = {"CARD": _("Card"), "TOKEN": _("Card"), "NET_BANKING": _("Net banking"), "WALLET": _("Wallet")}
+    return known.get(payment_mode, payment_mode)
+
+
+def of(notice: Notice, order: PaymentOrder) -> Letter:
+    """The letter for one piece of news."""
+    if notice.news == News.PAYMENT_FAILED:
+        return _failed(notice, order)
+    if notice.news == News.PAYMENT_EXPIRED:
+        return _expired(notice, order)
+    return _refund(notice, order)
+
+
+def _failed(notice: Notice, order: PaymentOrder) -> Letter:
+    happened = _("PhonePe told us that your payment of %(amount)s failed.")
+    if order.failure_code in CANCELLED_CODES:
+        happened = _("your payment of %(amount)s was cancelled on PhonePe's page.")
+    return Letter(
+        subject=_("Not booked: the payment for %(puja)s did not go through") % {"puja": _puja(order)},
+        name=order.snapshot.get("name", ""),
+        said=(
+            happened % {"amount": rupees(notice.amount)},
+            _("Nothing has been booked. You can pay again whenever you like."),
+            _(
+                "If your account shows a debit all the same, your bank or PhonePe returns it by itself, usually"
+                " within a few days."
+            ),
+        ),
+        facts=_facts(notice, order),
+        link=(_("Back to your puja"), _cart_page(order)),
+        closing=(_ask(),),
+    )
+
+
+def _expired(notice: Notice, order: PaymentOrder) -> Letter:
+    return Letter(
+        subject=_("Not booked yet: no payment arrived for %(puja)s") % {"puja": _puja(order)},
+        name=order.snapshot.get("name", ""),
+        said=(
+            _("no payment of %(amount)s arrived in the time that was set for it, so nothing has been booked.")
+            % {"amount": rupees(notice.amount)},
+            _(
+                "If you have paid, do not pay again: we keep asking PhonePe. Should the payment reach us late, we"
+                " book your puja and mail you."
+            ),
+            _("If you have not paid, you can still do so."),
+        ),
+        facts=_facts(notice, order),
+        link=(_("Back to your puja"), _cart_page(order)),
+        closing=(_ask(),),
+    )
+
+
+def _refund(notice: Notice, order: PaymentOrder) -> Letter:
+    amount = {"amount": rupees(notice.amount)}
+    if notice.news == News.REFUND_STARTED:
+        subject = _("%(amount)s is on its way back to you") % amount
+        money = _(
+            "We have asked PhonePe to send %(amount)s back to where it came from. That usually takes a few"
+            " days; we write again when it is done. You need not do anything."
+        )
+    else:
+        subject = _("%(amount)s has been sent back to you") % amount
+        money = _(
+            "PhonePe has sent %(amount)s back to where it came from. Your bank may take a few days to show it."
+        )
+    return Letter(
+        subject=subject,
+        name=order.snapshot.get("name", ""),
+        said=(_why_refunded(notice, order), money % amount),
+        facts=(*_facts(notice, order), (_("Refund"), notice.merchant_refund_id)),
+        link=None,
+        closing=(_ask(),),
+    )
+
+
+def _why_refunded(notice: Notice, order: PaymentOrder) -> str:
+    if notices.is_second_payment(order):
+        return _(
+            "You paid a second time for this puja. It is booked once; the second payment goes back to you."
+        )
+    if order.fulfilment != Fulfilment.BOOKED:
+        return _("your payment arrived, but this booking could not be made any more. We are sorry.")
+    if notice.amount == order.amount:
+        return _("this is about booking %(number)s: its whole amount goes back to you.") % {
+            "number": order.fulfilment_reference
+        }
+    return _("this is about booking %(number)s: a part of its amount goes back to you.") % {
+        "number": order.fulfilment_reference
+    }
+
+
+def _facts(notice: Notice, order: PaymentOrder) -> tuple[tuple[str, str], ...]:
+    frozen = order.snapshot
+    return (
+        *_wanted(
+            frozen["puja"],
+            frozen["package"],
+            date.fromisoformat(frozen["date"]),
+            time.fromisoformat(frozen["time"]),
+        ),
+        (_("Amount"), rupees(notice.amount)),
+        (_("Order"), order.merchant_order_id),
+    )
+
+
+def _wanted(puja: str, package: str, on: date, at: time) -> tuple[tuple[str, str], ...]:
+    return (
+        (_("Puja"), puja),
+        (_("Package"), package),
+        (_("Date"), date_format(on, "D, j M Y")),
+        (_("Time"), f"{time_format(at, 'g:i A')} ({_('Indian Standard Time')})"),
+    )
+
+
+def _puja(order: PaymentOrder) -> str:
+    return str(order.snapshot.get("puja", ""))
+
+
+def _cart_page(order: PaymentOrder) -> str:
+    """The way back to the cart; a signed-in customer's opens only to them."""
+    path = f"/cart/{order.cart_id}/"
+    if order.snapshot.get("owner_id"):
+        path = f"/accounts/login/?{urlencode({'next': path})}"
+    return f"{settings.PUBLIC_URL}{path}"
+
+
+def _ask() -> str:
+    return _("If something in this mail is not right, please answer it and name your order number.")
