@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from payments.models import PaymentOrder, Refund
-from payments.states import Fulfilment, RefundState, Status
+from django.db.models import Sum
+from django.utils.translation import gettext as _
+
+from bookings.letters import CANCELLED_CODES
+from bookings.models import Booking
+from catalog.money import rupees
+from payments.models import PaymentOrder
+from payments.states import COMPLETED, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Status
 
 
 def telling(cart_id: str) -> PaymentOrder | None:
@@ -14,9 +20,18 @@ def telling(cart_id: str) -> PaymentOrder | None:
 
 
 def may_try_again(cart_id: str) -> bool:
-    """Whether a new payment may be begun: none of the cart's orders is open or paid."""
+    """Whether the page may offer a new payment: none of the cart's orders is open, paid or in doubt."""
     orders = PaymentOrder.objects.filter(cart_id=cart_id)
-    return not orders.open().exists() and not orders.filter(status=Status.SUCCESS).exists()
+    in_doubt = orders.filter(attention=Attention.STILL_PENDING)
+    return not any(
+        some.exists()
+        for some in (orders.open(), orders.paid(), orders.filter(status=Status.SUCCESS), in_doubt)
+    )
+
+
+def is_disputed(order: PaymentOrder) -> bool:
+    """Money came for it, but PhonePe's sum or order id is another than ours: a person decides."""
+    return order.gateway_state == COMPLETED and order.status != Status.SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,59 +43,233 @@ class Outcome:
     money: str
 
 
-CANCELLED_CODES = ("ORDER_CANCELLED_BY_USER", "TXN_CANCELLED", "CANCELLED_BY_USER")
-NOT_TAKEN = "No money has been taken for this booking."
-COMES_BACK = (
-    "If your account shows a debit all the same, your bank or PhonePe returns it by itself, usually within a"
-    " few days."
-)
-STILL_WATCHED = "Should the payment reach us late, we book your puja and mail you."
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What to tell the customer while nothing is final. `is_attended`: a person looks at it."""
 
-CANCELLED = Outcome("You cancelled the payment", "You left the payment page before paying.", NOT_TAKEN)
-FAILED = Outcome("The payment did not go through", "PhonePe told us that the payment failed.", COMES_BACK)
-EXPIRED = Outcome(
-    "The time to pay is over",
-    "No payment arrived in the time that was set for it.",
-    f"If your account shows a debit, do not worry: we keep asking PhonePe. {STILL_WATCHED}",
-)
-NOT_STARTED = Outcome(
-    "The payment was not started", "We could not open the payment page, so nobody could pay.", NOT_TAKEN
-)
-_UNDELIVERABLE = "Your payment arrived, but this booking could not be made any more."
-GOING_BACK = Outcome(
-    "Your money is on its way back",
-    _UNDELIVERABLE,
-    "The whole amount is being returned to where it came from. That usually takes a few days.",
-)
-GONE_BACK = Outcome(
-    "Your money has been returned",
-    _UNDELIVERABLE,
-    "The whole amount has been sent back to where it came from. Your bank may take a few days to show it.",
-)
-HELD = Outcome(
-    "We will contact you about your money",
-    _UNDELIVERABLE,
-    "Your money is safe. A person looks at it and returns it or finds another date with you.",
-)
+    heading: str
+    happened: str
+    is_paid: bool
+    is_attended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Paise of an order that went back, that are on their way, and whether the way takes unusually long."""
+
+    gone: int
+    coming: int
+    is_slow: bool
+    has_failed: bool
+
+
+def returned(order: PaymentOrder) -> Returned:
+    """What became of an order's refunds; `has_failed` only when none replaced the one that failed."""
+    refunds = order.refunds.all()
+    last = refunds.order_by("-pk").first()
+    return Returned(
+        gone=_sum(refunds.filter(state=RefundState.COMPLETED)),
+        coming=_sum(refunds.filter(state__in=REFUND_OPEN)),
+        is_slow=order.attention == Attention.REFUND_STUCK,
+        has_failed=last is not None and last.state == RefundState.FAILED,
+    )
+
+
+def _sum(refunds) -> int:
+    return refunds.aggregate(sum=Sum("amount"))["sum"] or 0
+
+
+# -- while nothing is final ---------------------------------------------------------------
+
+
+def wait(order: PaymentOrder) -> Wait:
+    """The words for an order that is open, or paid and not booked yet."""
+    if is_disputed(order):
+        return Wait(_("Your payment needs a look"), _differs(), is_paid=True, is_attended=True)
+    if order.status == Status.SUCCESS:
+        return _being_booked(order)
+    said = _("PhonePe has not told us yet whether the payment went through. We keep asking.")
+    if order.status == Status.PENDING:
+        said = _("We have asked PhonePe to open your payment and wait for its answer.")
+    return Wait(_("We are waiting for PhonePe"), said, is_paid=False)
+
+
+def _being_booked(order: PaymentOrder) -> Wait:
+    heading = _("Your payment has arrived")
+    if order.attention == Attention.FULFILMENT_FAILED:
+        said = _(
+            "Making your booking takes longer than usual, and a person looks at it. Your money is safe; you"
+            " need not do anything."
+        )
+        return Wait(heading, said, is_paid=True, is_attended=True)
+    return Wait(heading, _("We are making your booking. This takes a moment."), is_paid=True)
+
+
+def _differs() -> str:
+    return _(
+        "Money has arrived, but what PhonePe reports differs from your order. Your money is safe: a person"
+        " looks at it and writes to you. Please do not pay again."
+    )
+
+
+# -- ends without a booking ---------------------------------------------------------------
 
 
 def outcome(order: PaymentOrder) -> Outcome:
     """The words for an order that did not end in a booking."""
     if order.fulfilment == Fulfilment.UNFULFILLABLE:
-        return _refunded(order)
-    if order.status == Status.FAILED and order.failure_code in CANCELLED_CODES:
-        return CANCELLED
-    return {Status.EXPIRED: EXPIRED, Status.CANCELLED: NOT_STARTED}.get(Status(order.status), FAILED)
+        return _undeliverable(order)
+    if is_disputed(order):
+        return Outcome(_("Your payment needs a look"), _differs(), _("There is nothing for you to do."))
+    if order.status == Status.EXPIRED:
+        return _expired(order)
+    if order.status == Status.CANCELLED:
+        return _given_up(order)
+    return _failed(order)
 
 
-def _refunded(order: PaymentOrder) -> Outcome:
-    refund = Refund.objects.filter(order=order).order_by("-pk").first()
-    if refund is None or refund.state == RefundState.FAILED:
-        return HELD
-    return GONE_BACK if refund.state == RefundState.COMPLETED else GOING_BACK
+def _failed(order: PaymentOrder) -> Outcome:
+    comes_back = _(
+        "If your account shows a debit all the same, your bank or PhonePe returns it by itself, usually within a"
+        " few days."
+    )
+    if order.failure_code in CANCELLED_CODES:
+        left = _("You left PhonePe's page before the payment was made.")
+        return Outcome(_("You cancelled the payment"), left, f"{_not_taken()} {comes_back}")
+    told = _("PhonePe told us that the payment failed.")
+    return Outcome(_("The payment did not go through"), told, comes_back)
 
 
-def refunds_to_tell(cart_id: str) -> list[Refund]:
-    """Money of a booked cart that goes or went back: of a second payment, or of the booking itself."""
-    refunds = Refund.objects.filter(order__cart_id=cart_id).exclude(state=RefundState.FAILED)
-    return list(refunds.select_related("order").order_by("pk"))
+def _expired(order: PaymentOrder) -> Outcome:
+    if order.attention == Attention.STILL_PENDING:
+        return Outcome(
+            _("PhonePe still does not know"),
+            _("We have asked for days, and PhonePe says neither that you paid nor that you did not."),
+            _("A person looks at it and writes to you. If you have paid, please do not pay again."),
+        )
+    return Outcome(
+        _("The time to pay is over"),
+        _("No payment arrived in the time that was set for it."),
+        _("If you have paid, do not pay again: we keep asking PhonePe.") + " " + _still_watched(),
+    )
+
+
+def _given_up(order: PaymentOrder) -> Outcome:
+    if order.gateway_order_id:
+        return Outcome(
+            _("This payment was closed"),
+            _("Its payment page could not be opened any more, so we gave it up."),
+            _("We keep asking PhonePe about it.") + " " + _still_watched(),
+        )
+    return Outcome(
+        _("The payment was not started"),
+        _("We could not open the payment page, so nobody could pay."),
+        _not_taken(),
+    )
+
+
+def _not_taken() -> str:
+    return _("No money has been taken for this booking.")
+
+
+def _still_watched() -> str:
+    return _("Should the payment reach us late, we book your puja and mail you.")
+
+
+def _undeliverable(order: PaymentOrder) -> Outcome:
+    happened = _("Your payment arrived, but this booking could not be made any more.")
+    money = returned(order)
+    left = order.amount - money.gone - money.coming
+    if left > 0 and not money.coming:
+        return Outcome(_("We will contact you about your money"), happened, _a_person_returns(money))
+    if money.coming:
+        return Outcome(_("Your money is on its way back"), happened, _is_coming(money))
+    sent = _(
+        "%(amount)s has been sent back to where it came from. Your bank may take a few days to show it."
+    ) % {"amount": rupees(money.gone)}
+    return Outcome(_("Your money has been returned"), happened, sent)
+
+
+def _a_person_returns(money: Returned) -> str:
+    safe = _("Your money is safe. A person looks at it and returns it or finds another date with you.")
+    if money.gone:
+        return _("%(amount)s has been sent back to you.") % {"amount": rupees(money.gone)} + " " + safe
+    return safe
+
+
+def _is_coming(money: Returned) -> str:
+    coming = {"amount": rupees(money.coming)}
+    if money.is_slow:
+        return (
+            _(
+                "%(amount)s is being returned to where it came from. That takes longer than usual, and a person"
+                " looks at it."
+            )
+            % coming
+        )
+    return (
+        _(
+            "%(amount)s is being returned to where it came from. That usually takes a few days; we mail you"
+            " when it is done."
+        )
+        % coming
+    )
+
+
+# -- beside a booking ---------------------------------------------------------------------
+
+
+def money_notes(booking: Booking) -> list[str]:
+    """What a booking's page says about money that goes back: of a second payment, or of the booking itself."""
+    orders = PaymentOrder.objects.filter(cart_id=booking.cart_id).order_by("pk")
+    notes = [_note(order, is_own=order.merchant_order_id == booking.merchant_order_id) for order in orders]
+    return [note for note in notes if note]
+
+
+def _note(order: PaymentOrder, *, is_own: bool) -> str:
+    if is_disputed(order):
+        return _("Another payment arrived for this booking.") + " " + _differs()
+    if order.status != Status.SUCCESS:
+        return ""
+    money = returned(order)
+    said = [_went_back(money.gone, is_own=is_own), _goes_back(money, is_own=is_own)]
+    left = order.amount - money.gone - money.coming
+    if left > 0 and not money.coming and (money.has_failed or not is_own):
+        said.append(_("A person looks at your money and returns it."))
+    told = " ".join(sentence for sentence in said if sentence)
+    return told if is_own else f"{_('You paid a second time for this booking.')} {told}"
+
+
+def _went_back(gone: int, *, is_own: bool) -> str:
+    if not gone:
+        return ""
+    if is_own:
+        return _("%(amount)s of this booking has been sent back to you.") % {"amount": rupees(gone)}
+    return _("%(amount)s has been sent back to you.") % {"amount": rupees(gone)}
+
+
+def _goes_back(money: Returned, *, is_own: bool) -> str:
+    if not money.coming:
+        return ""
+    amount = {"amount": rupees(money.coming)}
+    if is_own:
+        said = _("%(amount)s of this booking is on its way back to you.") % amount
+    else:
+        said = _("%(amount)s is on its way back to you.") % amount
+    if money.is_slow:
+        said += " " + _("That takes longer than usual, and a person looks at it.")
+    return said
+
+
+def is_fully_returned(booking: Booking) -> bool:
+    """Whether all that was paid for a booking went back or is on its way."""
+    order = PaymentOrder.objects.named(booking.merchant_order_id).first()
+    if order is None:
+        return False
+    money = returned(order)
+    return money.gone + money.coming >= order.amount
+
+
+def can_be_paid(order: PaymentOrder) -> bool:
+    """Whether the customer may still be led to PhonePe's page of this order."""
+    return order.status in OPEN and not is_disputed(order)

@@ -15,6 +15,9 @@ urlpatterns = [
     path("cart/<uuid:cart_id>/", checkout.cart, name="cart"),
     path("cart/<uuid:cart_id>/pay/", checkout.pay, name="pay"),
     re_path(r"^booking-success/(?P<booking_id>BK-[0-9A-F]{8})/?$", results.booked, name="booked"),
+    re_path(
+        r"^booking-success/(?P<booking_id>BK-[0-9A-F]{8})/calendar\.ics$", results.calendar, name="calendar"
+    ),
     re_path(rf"^payment-pending/{CART}/?$", results.pending, name="pending"),
     re_path(rf"^payment-failed/{CART}/?$", results.failed, name="failed"),
     path("my-bookings/", account.my_bookings, name="my_bookings"),

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from bookings import fulfilment
+from bookings import fulfilment, links
 from bookings.models import Booking
 from cart import payable
 from payments.models import PaymentOrder, Refund
@@ -68,6 +68,27 @@ def test_a_guests_booking_is_not_open_to_every_signed_in_customer(client):
     client.force_login(rows.customer("ravi"))
 
     assert "Temple Road" not in text_of(client.get(f"/booking-success/{booking.booking_id}"))
+
+
+def test_the_link_of_the_mail_shows_a_guest_all_of_their_booking_and_no_other(client):
+    mine, other = booked(rows.cart()), booked(rows.cart())
+
+    opened = text_of(client.get(f"/booking-success/{mine.booking_id}?key={links.key(mine)}"))
+    wrong = text_of(client.get(f"/booking-success/{other.booking_id}?key={links.key(mine)}"))
+
+    for fact in ("Asha Rao", "Temple Road", mine.merchant_order_id, "Put it into my calendar"):
+        assert (fact in opened, fact in wrong) == (True, False)
+
+
+def test_the_calendar_file_needs_the_link_of_the_mail(client):
+    booking = booked(rows.cart())
+    path = f"/booking-success/{booking.booking_id}/calendar.ics"
+
+    file = client.get(f"{path}?key={links.key(booking)}")
+
+    assert client.get(path).status_code == 404
+    assert (file.status_code, file["Content-Type"]) == (200, "text/calendar; charset=utf-8")
+    assert f"UID:{booking.booking_id}@okpuja".encode() in file.content
 
 
 @pytest.mark.parametrize("number", ["BK-00000000", "BK-0000000g", "bk-163a5751", "x", "BK-00000000000"])
@@ -138,7 +159,8 @@ def test_a_booked_order_leads_from_every_page_to_the_booking(client):
     [
         (Status.FAILED, {}, "The payment did not go through"),
         (Status.FAILED, {"failure_code": "ORDER_CANCELLED_BY_USER"}, "You cancelled the payment"),
-        (Status.CANCELLED, {}, "The payment was not started"),
+        (Status.CANCELLED, {"gateway_order_id": ""}, "The payment was not started"),
+        (Status.CANCELLED, {}, "This payment was closed"),
         (Status.EXPIRED, {}, "The time to pay is over"),
     ],
 )

@@ -1,58 +1,91 @@
-// Watches a cart's payment on the pending page and moves on when it is decided.
-// The page works without it: <noscript> reloads it, and the server then redirects.
+// Watches a cart's payment; payment-status.d.mts says what goes in and out, payment-status.mjs is for `import`.
 (() => {
   'use strict';
-
-  const main = document.querySelector('main[data-cart-id]');
-  const live = document.getElementById('payment-state');
-  if (!main || !live) return;
-
-  const cartId = main.dataset.cartId;
   const FAILED = ['FAILED', 'EXPIRED', 'CANCELLED'];
-  let wait = 2000; // grows to 10 s: a phone in a pocket need not ask often
+  const SOON = 2000, SELDOM = 30000;
+  const WAKING = ['online', 'pageshow', 'visibilitychange'];
 
-  const say = (text) => {
-    if (live.textContent !== text) live.textContent = text; // a screen reader hears changes only
-  };
+  globalThis.watchPayment = (cartId, on = {}) => {
+    const url = `${on.base || ''}/api/payments/cart/${encodeURIComponent(cartId)}/`;
+    let stream, heard, timer, last, asking, done, pause = SOON;
 
-  const again = (ms) => setTimeout(checkPaymentStatus, ms);
+    const tell = (status) => {
+      const text = JSON.stringify(status);
+      if (done || text === last) return;
+      last = text;
+      pause = SOON;
+      const state = status.payment_status;
+      const how = FAILED.includes(state) ? 'onFailed'
+        : state === 'SUCCESS' && status.booking_id ? 'onSuccess' : 'onPending';
+      if (how !== 'onPending') stop();
+      on.onChange?.(status);
+      on[how]?.(status);
+    };
 
-  const checkPaymentStatus = async () => {
-    try {
-      const response = await fetch(`/api/payments/cart/${cartId}/status/`, { cache: 'no-store' });
-      if (response.status === 404) {
-        // A signed-in customer's cart, opened in another browser: the page itself may know more.
-        setTimeout(() => location.reload(), 5000);
-        return;
+    const hangUp = () => {
+      stream?.close();
+      stream = heard = null;
+    };
+
+    const look = (ms, next) => {
+      clearTimeout(timer);
+      if (!done) timer = setTimeout(next, ms);
+    };
+
+    const stop = () => {
+      done = true;
+      hangUp();
+      clearTimeout(timer);
+      for (const name of WAKING) globalThis.removeEventListener?.(name, wake, true);
+    };
+
+    const ask = async () => {
+      if (asking || done) return;
+      asking = true;
+      const limit = new AbortController();
+      const late = setTimeout(() => limit.abort(), 10000);
+      try {
+        const answer = await fetch(`${url}status/`, { cache: 'no-store', signal: limit.signal });
+        if (!answer.ok) throw Object.assign(new Error(`HTTP ${answer.status}`), { status: answer.status });
+        tell((await answer.json()).data);
+      } catch (error) {
+        if (!done) {
+          last = ''; // the next status is told whatever it is: the trouble is over then
+          if (error.status === 404) stop();
+          on.onTrouble?.(error);
+        }
       }
-      if (!response.ok) throw new Error(`status ${response.status}`);
-      decide((await response.json()).data);
-    } catch {
-      say('We cannot reach our server from here just now. We try again; your payment is not affected.');
-      again(5000);
-    }
-  };
+      clearTimeout(late);
+      asking = false;
+      look(heard ? SELDOM : pause, stream ? ask : listen);
+      pause = Math.min(pause * 1.5, SELDOM);
+    };
 
-  const decide = (data) => {
-    if (data.payment_status === 'SUCCESS' && data.booking_id) {
-      say('Booked. One moment …');
-      location.replace(`/booking-success/${data.booking_id}`);
-    } else if (data.payment_status === 'SUCCESS') {
-      // Paid, and not booked (yet): the server knows whether to wait or to tell of a refund.
-      say('Your payment has arrived. We are making your booking.');
-      setTimeout(() => location.reload(), 3000);
-    } else if (FAILED.includes(data.payment_status)) {
-      location.replace(`/payment-failed/${cartId}`);
-    } else {
-      say('PhonePe has not told us yet whether the payment went through. We keep asking.');
-      wait = Math.min(wait * 1.2, 10000);
-      again(wait);
-    }
-  };
+    const listen = () => {
+      hangUp();
+      if (typeof EventSource !== 'function') return ask();
+      const mine = stream = new EventSource(`${url}events/`);
+      mine.onmessage = (event) => {
+        heard = true;
+        look(SELDOM, ask); // a stream that hangs looks like one with nothing to say
+        tell(JSON.parse(event.data));
+      };
+      mine.onerror = () => {
+        if (mine !== stream) return;
+        hangUp();
+        ask();
+      };
+      look(5000, ask); // a proxy may hold the stream back
+    };
 
-  // A phone that wakes up should not wait for a timer that slept.
-  document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') wait = 2000;
-  });
-  again(1000);
+    const wake = (event) => {
+      if (event.type === 'pageshow' ? !event.persisted : globalThis.document?.hidden) return;
+      pause = SOON;
+      listen();
+    };
+
+    for (const name of WAKING) globalThis.addEventListener?.(name, wake, true);
+    listen();
+    return stop;
+  };
 })();

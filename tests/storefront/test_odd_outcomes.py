@@ -1,0 +1,311 @@
+"""Each odd outcome as its customer sees it: the page of an order that the engine itself has settled."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from cart import payable
+from payments import refunds
+from payments.models import PaymentOrder, Refund
+from payments.states import RefundState, Status
+from tests import make
+from tests.cart import rows
+from tests.payments.settling import settle, unknown_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def order(status: Status = Status.INITIATED, *, cart_id: str = "", **fields: object) -> PaymentOrder:
+    """An order of a new cart, or of the one that is named, as checkout makes it."""
+    cart = rows.cart()
+    fields = {
+        "snapshot": dict(payable.payable(cart).snapshot),
+        "cart_id": cart_id or str(cart.cart_id),
+    } | fields
+    return make.order(status, **fields)
+
+
+def shown(client, order: PaymentOrder) -> str:
+    """The page that the customer is led to from where PhonePe sends them."""
+    order.refresh_from_db()
+    PaymentOrder.objects.filter(pk=order.pk).update(asked_at=timezone.now())  # nobody asks again
+    page = client.get(f"/api/payments/return/{order.merchant_order_id}/", follow=True)
+    assert page.status_code == 200
+    return page.content.decode()
+
+
+def attempts_fail(settings) -> None:
+    settings.PAYMENTS = settings.PAYMENTS | {"FULFIL": "tests.payments.shop.raises"}
+
+
+def nothing_is_left(settings, *, policy: str = "refund") -> None:
+    changes = {"FULFIL": "tests.payments.shop.refuses", "UNFULFILLABLE": policy}
+    settings.PAYMENTS = settings.PAYMENTS | changes
+
+
+# -- booked in the end --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("was", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
+def test_page_of_an_order_that_is_paid_after_its_end_shows_the_booking(client, was):
+    late = order(was, age_s=3600)
+
+    settle(late, make.answer("COMPLETED"))
+    text = shown(client, late)
+
+    assert "Your puja is booked" in text
+    assert late.fulfilment_reference in text
+    assert '<div class="note">' not in text
+
+
+def test_page_of_an_order_that_failed_first_and_was_paid_then_shows_the_booking(client):
+    changing = order()
+
+    settle(changing, make.answer("FAILED"))
+    before = shown(client, changing)
+    settle(changing, make.answer("COMPLETED"))
+
+    assert "The payment did not go through" in before
+    assert "Your puja is booked" in shown(client, changing)
+
+
+def test_pages_of_two_paid_orders_of_a_cart_both_tell_of_the_booking_and_the_refund(client):
+    one = order(Status.CANCELLED)
+    two = order(cart_id=one.cart_id)
+
+    settle(one, make.answer("COMPLETED"))
+    settle(two, make.answer("COMPLETED"))
+
+    for each in (one, two):
+        text = shown(client, each)
+        assert "Your puja is booked" in text
+        assert one.fulfilment_reference in text
+        assert "You paid a second time for this booking. ₹1,499.00 is on its way back to you." in text
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RefundState.COMPLETED, "₹1,499.00 has been sent back to you."),
+        (RefundState.FAILED, "A person looks at your money and returns it."),
+    ],
+)
+def test_page_of_a_second_payment_tells_how_its_refund_ended(client, state, told):
+    one = order(Status.CANCELLED)
+    two = order(cart_id=one.cart_id)
+    settle(one, make.answer("COMPLETED"))
+    settle(two, make.answer("COMPLETED"))
+
+    Refund.objects.update(state=state)
+
+    assert f"You paid a second time for this booking. {told}" in shown(client, two)
+
+
+def test_page_of_a_second_payment_that_is_held_says_that_a_person_looks_at_it(client, settings):
+    settings.PAYMENTS = settings.PAYMENTS | {"UNFULFILLABLE": "hold"}
+    one = order(Status.CANCELLED)
+    two = order(cart_id=one.cart_id)
+    settle(one, make.answer("COMPLETED"))
+    settle(two, make.answer("COMPLETED"))
+
+    told = "You paid a second time for this booking. A person looks at your money and returns it."
+    assert told in shown(client, one)
+
+
+def test_page_of_a_booking_beside_which_another_sum_arrived_says_so(client):
+    one = order(Status.CANCELLED)
+    two = order(cart_id=one.cart_id)
+    settle(one, make.answer("COMPLETED"))
+    settle(two, make.answer("COMPLETED", amount=100))
+
+    assert "Another payment arrived for this booking. Money has arrived, but" in shown(client, one)
+
+
+# -- money that is in, and no booking yet -------------------------------------------------
+
+
+def test_page_while_fulfilment_is_tried_again_says_paid_and_being_booked(client, settings):
+    attempts_fail(settings)
+    paid = order()
+
+    settle(paid, make.answer("COMPLETED"))
+    text = shown(client, paid)
+
+    assert "<h1>Your payment has arrived</h1>" in text
+    assert "We are making your booking. This takes a moment." in text
+    assert "go back and pay" not in text
+
+
+def test_page_when_fulfilment_raises_again_and_again_says_that_a_person_looks_at_it(client, settings):
+    attempts_fail(settings)
+    paid = order(fulfil_attempts=2)
+
+    settle(paid, make.answer("COMPLETED"))
+    text = shown(client, paid)
+
+    assert "<h1>Your payment has arrived</h1>" in text
+    assert "Making your booking takes longer than usual, and a person looks at it." in text
+    assert "as soon as it is decided." in text
+
+
+@pytest.mark.parametrize("status", [Status.INITIATED, Status.FAILED, Status.EXPIRED, Status.CANCELLED])
+@pytest.mark.parametrize("differs", [{"amount": 100}, {"gateway_order_id": "OMO2"}])
+def test_page_of_money_that_differs_says_that_a_person_looks_and_never_to_pay_again(client, status, differs):
+    disputed = order(status)
+
+    settle(disputed, make.answer("COMPLETED", **differs))
+    text = shown(client, disputed)
+
+    assert "<h1>Your payment needs a look</h1>" in text
+    assert "Money has arrived, but what PhonePe reports differs from your order." in text
+    for wrong in ("Try again", "go back and pay", "did not go through", "No payment arrived"):
+        assert wrong not in text
+
+
+# -- no money -----------------------------------------------------------------------------
+
+
+def test_page_of_an_order_that_phonepe_never_had_says_not_started(client):
+    unknown = order(Status.PENDING, age_s=180, gateway_order_id="")
+
+    settle(unknown, unknown_order())
+    text = shown(client, unknown)
+
+    assert "<h1>The payment was not started</h1>" in text
+    assert "Try again" in text
+
+
+def test_page_of_an_order_given_up_for_another_says_that_it_is_still_watched(client):
+    given_up = order(Status.CANCELLED)
+
+    text = shown(client, given_up)
+
+    assert "<h1>This payment was closed</h1>" in text
+    assert "Should the payment reach us late, we book your puja and mail you." in text
+
+
+def test_page_of_an_order_past_its_time_warns_not_to_pay_twice(client):
+    expired = order(age_s=1200)
+
+    settle(expired, make.answer("PENDING"))
+    text = shown(client, expired)
+
+    assert "<h1>The time to pay is over</h1>" in text
+    assert "If you have paid, do not pay again: we keep asking PhonePe." in text
+    assert "Try again" in text
+
+
+def test_page_when_phonepe_says_pending_to_the_end_of_the_watch_has_a_person_look_at_it(client):
+    waiting = order(Status.EXPIRED, age_s=80 * 3600)
+
+    settle(waiting, make.answer("PENDING"))
+    text = shown(client, waiting)
+
+    assert "<h1>PhonePe still does not know</h1>" in text
+    assert "A person looks at it and writes to you." in text
+    assert "Try again" not in text
+
+
+# -- refunds ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "heading", "told"),
+    [
+        (RefundState.DUE, "Your money is on its way back", "₹1,499.00 is being returned"),
+        (RefundState.PENDING, "Your money is on its way back", "we mail you when it is done."),
+        (RefundState.CONFIRMED, "Your money is on its way back", "₹1,499.00 is being returned"),
+        (RefundState.COMPLETED, "Your money has been returned", "₹1,499.00 has been sent back"),
+        (RefundState.FAILED, "We will contact you about your money", "A person looks at it"),
+    ],
+)
+def test_page_of_money_that_buys_nothing_tells_where_the_refund_stands(
+    client, settings, state, heading, told
+):
+    nothing_is_left(settings)
+    paid = order()
+    settle(paid, make.answer("COMPLETED"))
+
+    Refund.objects.update(state=state)
+    text = shown(client, paid)
+
+    assert f"<h1>{heading}</h1>" in text
+    assert told in text
+    assert "Try again" not in text
+
+
+def test_page_of_money_that_is_held_says_that_a_person_looks_at_it(client, settings):
+    nothing_is_left(settings, policy="hold")
+    paid = order()
+
+    settle(paid, make.answer("COMPLETED"))
+
+    assert "<h1>We will contact you about your money</h1>" in shown(client, paid)
+
+
+def test_page_of_a_refund_that_takes_a_week_says_so(client, settings):
+    nothing_is_left(settings)
+    paid = order()
+    settle(paid, make.answer("COMPLETED"))
+
+    PaymentOrder.objects.update(attention="refund_stuck")
+
+    assert "That takes longer than usual, and a person looks at it." in shown(client, paid)
+
+
+@pytest.mark.parametrize(
+    ("amount", "state", "told"),
+    [
+        (50000, RefundState.PENDING, "₹500.00 of this booking is on its way back to you."),
+        (50000, RefundState.COMPLETED, "₹500.00 of this booking has been sent back to you."),
+        (50000, RefundState.FAILED, "A person looks at your money and returns it."),
+    ],
+)
+def test_page_of_a_booking_tells_of_a_partial_refund(client, amount, state, told):
+    paid = order()
+    settle(paid, make.answer("COMPLETED"))
+    _refund(paid, amount, state)
+
+    text = shown(client, paid)
+
+    assert "Your puja is booked" in text
+    assert told in text
+    assert "second time" not in text
+
+
+def test_page_of_a_booking_whose_whole_amount_goes_back_says_refunded(client):
+    paid = order()
+    settle(paid, make.answer("COMPLETED"))
+    _refund(paid, None, RefundState.COMPLETED)
+
+    text = shown(client, paid)
+
+    assert "<h1>This booking was refunded</h1>" in text
+    assert "₹1,499.00 of this booking has been sent back to you." in text
+    assert "Your puja is booked" not in text
+
+
+def test_page_of_a_partly_refunded_order_that_cannot_be_delivered_names_both_parts(client, settings):
+    nothing_is_left(settings, policy="hold")
+    paid = order()
+    settle(paid, make.answer("COMPLETED"))
+    _refund(paid, 50000, RefundState.COMPLETED)
+
+    text = shown(client, paid)
+
+    assert "<h1>We will contact you about your money</h1>" in text
+    assert "₹500.00 has been sent back to you. Your money is safe." in text
+
+
+def _refund(order: PaymentOrder, amount: int | None, state: RefundState) -> None:
+    made = refunds.request(
+        order.merchant_order_id,
+        amount_paise=amount,
+        reason="The priest is ill.",
+        requested_by="clerk",
+        now=timezone.now() - timedelta(minutes=1),
+    )
+    Refund.objects.filter(pk=made.pk).update(state=state)
