@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve checker sandbox migrate psql stop bench chaos conformance lock clean
+.PHONY: help install demo test lint format serve checker sandbox migrate messages psql stop bench chaos conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -59,6 +59,11 @@ checker: migrate ## the payment checker alone, until Ctrl-C
 
 sandbox: install ## the PhonePe emulator alone, on SANDBOX_PORT
 	@$(MANAGE) phonepe_sandbox --port $(SANDBOX_PORT)
+
+messages: install ## collect the texts for the translations and compile them (needs gettext)
+	@$(MANAGE) makemessages --locale hi --no-wrap --add-location file -i '.venv*' -i 'var/*' -i 'tests/*' \
+	  -i 'phonepe_sandbox/*' -i 'payments/*' -i 'ops/*'
+	@$(BIN)/pybabel compile --domain django --directory locale --statistics
 
 psql: install ## a psql on the embedded PostgreSQL
 	@$(BIN)/python -m okpuja.embedded psql

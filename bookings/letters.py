@@ -176,11 +176,12 @@ def _facts(notice: Notice, order: PaymentOrder) -> tuple[tuple[str, str], ...]:
 
 
 def _wanted(puja: str, package: str, on: date, at: time) -> tuple[tuple[str, str], ...]:
+    zone = _("Indian Standard Time")
     return (
         (_("Puja"), puja),
         (_("Package"), package),
         (_("Date"), date_format(on, "D, j M Y")),
-        (_("Time"), f"{time_format(at, 'g:i A')} ({_('Indian Standard Time')})"),
+        (_("Time"), f"{time_format(at, 'g:i A')} ({zone})"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from cart import rules, slots
 from cart.carts import find_cart
@@ -47,6 +47,7 @@ def snapshot(cart: Cart) -> dict[str, Any]:
         "phone": cart.phone,
         "address": cart.address,
         "owner_id": cart.owner_id,
+        "language": translation.get_language(),
     }
 
 

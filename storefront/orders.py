@@ -237,7 +237,7 @@ def _note(order: PaymentOrder, *, is_own: bool) -> str:
     if left > 0 and not money.coming and (money.has_failed or not is_own):
         said.append(_("A person looks at your money and returns it."))
     told = " ".join(sentence for sentence in said if sentence)
-    return told if is_own else f"{_('You paid a second time for this booking.')} {told}"
+    return told if is_own else _("You paid a second time for this booking.") + " " + told
 
 
 def _went_back(gone: int, *, is_own: bool) -> str:

@@ -2,6 +2,7 @@
 
 from django.contrib.auth import views as auth
 from django.urls import path, re_path
+from django.views.i18n import set_language
 
 from storefront import account, catalogue, checkout, results
 
@@ -20,6 +21,7 @@ urlpatterns = [
     ),
     re_path(rf"^payment-pending/{CART}/?$", results.pending, name="pending"),
     re_path(rf"^payment-failed/{CART}/?$", results.failed, name="failed"),
+    path("language/", set_language, name="language"),
     path("my-bookings/", account.my_bookings, name="my_bookings"),
     path(
         "accounts/login/",

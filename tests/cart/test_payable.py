@@ -39,6 +39,7 @@ def test_a_cart_is_payable_with_all_that_a_booking_needs():
             "phone": "+919876543210",
             "address": "12 Temple Road\nBengaluru 560003",
             "owner_id": owner.pk,
+            "language": "en-in",
         },
     )
     assert json.loads(json.dumps(found.snapshot)) == found.snapshot

@@ -1,0 +1,46 @@
+"""Sentences that other rooms say and the pages show, listed here so that `make messages` finds them.
+
+The templates translate them where they are shown; what is missing here is shown in English.
+"""
+
+from django.utils.translation import gettext_noop as _
+
+FORM = (
+    _("Package"),
+    _("Date"),
+    _("Starts at"),
+    _("Your name"),
+    _("Email"),
+    _("The confirmation goes here."),
+    _("Mobile number"),
+    _("The priest calls you the day before."),
+    _("Address of the puja"),
+    _("House, street, city and PIN code."),
+)
+REFUSED_BY_FORM = (
+    _("Choose a package."),
+    _("This package is not offered any more."),
+    _("Choose a date."),
+    _("Give the date as YYYY-MM-DD."),
+    _("Choose a time."),
+    _("Choose one of the times."),
+    _("Give your name."),
+    _("Give your mail address."),
+    _("Give your mobile number."),
+    _("Give the address."),
+)
+REFUSED_BY_CART = (
+    _("This date is over. Choose today or a later day."),
+    _("This date is more than a year away. Choose an earlier one."),
+    _("Give the time as HH:MM, for example 09:30."),
+    _("This time is over. Choose a later one."),
+    _("Give an Indian mobile number: ten digits, with or without +91."),
+    _("Give a mail address such as asha@example.com."),
+    _("The name must have 2 to 100 characters."),
+    _("The address must have 3 to 500 characters."),
+)
+REFUSED_PAYMENT = (
+    _("The chosen time is over. Please choose a new one."),
+    _("This package is not offered any more. Please choose another one."),
+    _("PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."),
+)
