@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from payments import gateway
 from tests.sandbox import Sandbox
@@ -19,6 +20,12 @@ def _no_jobs_of_other_tests(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("transactional_db")
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_jobs")
+
+
+@pytest.fixture(autouse=True)
+def _no_language_of_other_tests() -> None:
+    """A request leaves its language to the thread; in production the next request sets its own."""
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session")
