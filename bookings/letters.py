@@ -7,7 +7,7 @@ from datetime import date, time
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.utils.formats import date_format, time_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from bookings import links, notices
@@ -71,6 +71,11 @@ def mode(payment_mode: str) -> str:
         return "UPI"
     known = {"CARD": _("Card"), "TOKEN": _("Card"), "NET_BANKING": _("Net banking"), "WALLET": _("Wallet")}
     return known.get(payment_mode, payment_mode)
+
+
+def hour(at: time) -> str:
+    """ "9:30 AM", in every language: Django's Hindi has one word for AM and PM."""
+    return f"{at:%I:%M %p}".lstrip("0")
 
 
 def of(notice: Notice, order: PaymentOrder) -> Letter:
@@ -181,7 +186,7 @@ def _wanted(puja: str, package: str, on: date, at: time) -> tuple[tuple[str, str
         (_("Puja"), puja),
         (_("Package"), package),
         (_("Date"), date_format(on, "D, j M Y")),
-        (_("Time"), f"{time_format(at, 'g:i A')} ({zone})"),
+        (_("Time"), f"{hour(at)} ({zone})"),
     )
 
 

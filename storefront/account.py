@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from bookings.models import Booking
+from storefront.orders import returned_among
 
 
 @never_cache
@@ -17,4 +18,5 @@ from bookings.models import Booking
 def my_bookings(request: HttpRequest) -> HttpResponse:
     """The customer's own bookings, the newest first."""
     bookings = Booking.objects.filter(owner=request.user)
-    return render(request, "storefront/my_bookings.html", {"bookings": bookings})
+    context = {"bookings": bookings, "returned": returned_among(bookings)}
+    return render(request, "storefront/my_bookings.html", context)

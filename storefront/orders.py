@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from bookings.letters import CANCELLED_CODES
 from bookings.models import Booking
 from catalog.money import rupees
-from payments.models import PaymentOrder
+from payments.models import PaymentOrder, Refund
 from payments.states import COMPLETED, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Status
 
 
@@ -263,11 +264,19 @@ def _goes_back(money: Returned, *, is_own: bool) -> str:
 
 def is_fully_returned(booking: Booking) -> bool:
     """Whether all that was paid for a booking went back or is on its way."""
-    order = PaymentOrder.objects.named(booking.merchant_order_id).first()
-    if order is None:
-        return False
-    money = returned(order)
-    return money.gone + money.coming >= order.amount
+    return booking.booking_id in returned_among([booking])
+
+
+def returned_among(bookings: Iterable[Booking]) -> set[str]:
+    """The numbers of those bookings whose whole amount went back or is on its way."""
+    amounts = {booking.merchant_order_id: booking for booking in bookings}
+    refunds = Refund.objects.filter(order__merchant_order_id__in=amounts)
+    sums = (
+        refunds.exclude(state=RefundState.FAILED)
+        .values_list("order__merchant_order_id")
+        .annotate(sum=Sum("amount"))
+    )
+    return {amounts[order].booking_id for order, total in sums if total >= amounts[order].amount}
 
 
 def can_be_paid(order: PaymentOrder) -> bool:

@@ -6,6 +6,7 @@ from datetime import date, time
 
 from django import template
 
+from bookings import letters
 from catalog import money
 
 register = template.Library()
@@ -27,3 +28,9 @@ def day(text: str) -> date:
 def clock(text: str) -> time:
     """A snapshot's "09:30" as a time, for the `time` filter."""
     return time.fromisoformat(text)
+
+
+@register.filter
+def hour(at: time) -> str:
+    """ "9:30 AM", in every language: Django's Hindi has one word for AM and PM."""
+    return letters.hour(at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import re
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_cart_page_in_hindi_keeps_rupees_and_the_indian_clock(client):
 
     assert "₹1,23,456.00 का भुगतान करें" in text
     assert english_in(text.replace("AM", "")) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("hour", "shown"), [(9, "9:30 AM"), (21, "9:30 PM")])
+def test_page_in_hindi_tells_morning_from_evening(client, hour, shown):
+    cart = rows.cart(time=time(hour, 30))
+
+    assert shown in text_of(client.get(f"/cart/{cart.cart_id}/", **HINDI))
 
 
 @pytest.mark.django_db

@@ -238,6 +238,20 @@ def test_my_bookings_are_mine_and_need_a_sign_in(client):
     assert client.post("/accounts/logout/")["Location"] == "/"
 
 
+def test_my_bookings_say_which_were_refunded_in_full(client):
+    asha = rows.customer()
+    whole, part, _ = (booked(rows.cart(owner=asha)) for _ in range(3))
+    for booking, amount in ((whole, 149900), (part, 50000)):
+        paid = PaymentOrder.objects.get(merchant_order_id=booking.merchant_order_id)
+        Refund.objects.create(order=paid, amount=amount, reason="r", requested_by="clerk")
+    client.force_login(asha)
+
+    page = client.get("/my-bookings/")
+
+    assert page.context["returned"] == {whole.booking_id}
+    assert text_of(page).count("This booking was refunded") == 1
+
+
 def test_an_old_failed_order_does_not_hide_a_newer_open_one(client):
     cart = rows.cart()
     order(cart, Status.FAILED, age_s=600)
