@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format serve checker sandbox migrate messages psql stop bench chaos conformance lock clean
+.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench chaos conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -36,6 +36,11 @@ ifeq ($(ARGS),)
 	@$(BIN)/python -m tests.othershop
 endif
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(VENV)/dev.done npm ## the tests in Debian's Chromium alone; their screenshots stay under var/screenshots
+	@CI=true $(BIN)/python -m pytest tests/browser $(ARGS)
+
+npm: var/npm/done ## what the browser tests need from npm: axe-core
 
 lint: $(VENV)/dev.done ## format check, ruff, mypy, import arrows, missing migrations
 	@$(BIN)/ruff format --check --quiet . || (echo 'Run: make format'; exit 1)
@@ -106,6 +111,12 @@ $(VENV)/base.done: requirements/base.txt | $(VENV)/bin/python
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/base.done
 	$(call install,dev,$(VENV))
+
+# No lock file: it would record where things were downloaded. The versions are exact.
+var/npm/done: tests/browser/package.json
+	@mkdir -p var/npm && cp $< var/npm/
+	@cd var/npm && npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 # PhonePe's SDK wants a requests and a urllib3 of 2023: never beside ours.
 $(CONFORMANCE)/done: requirements/conformance.txt | $(VENV)/bin/python

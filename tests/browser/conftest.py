@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default as default_policy
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.processes import ROOT, checker, free_port, web
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, wait_until
 
 SCREENSHOTS = ROOT / "var" / "screenshots"
+NODE_MODULES = ROOT / "var" / "npm" / "node_modules"
 WIDTHS = {"phone": (360, 740), "desktop": (1280, 900)}
 # Without these Chromium talks to its maker's hosts at every start.
 QUIET = (
@@ -29,25 +34,65 @@ QUIET = (
 
 @dataclass(frozen=True)
 class Shop:
-    """Where the site is, its emulator, and the logs of its processes."""
+    """Where the site is, its emulator, the logs of its processes, and the mails that were sent."""
 
     url: str
     sandbox: Sandbox
     logs: Path
+    mails: Path
+
+    def mail(self, subject: str, *, within_s: float = 15) -> EmailMessage:
+        """The mail whose subject contains this, as soon as it was sent."""
+        return wait_until(lambda: self._sent(subject), within_s=within_s)
+
+    def _sent(self, subject: str) -> EmailMessage | None:
+        for path in sorted(self.mails.glob("*.log")):
+            for text in path.read_bytes().split(b"-" * 79 + b"\n"):
+                message = message_from_bytes(text.lstrip(), policy=default_policy)
+                if subject in str(message["Subject"]):
+                    return message
+        return None
+
+
+@pytest.fixture(scope="session")
+def site(
+    django_db_setup: Any,
+    django_db_blocker: Any,
+    sandbox_process: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The web site's origin, for all tests; it keeps nothing in memory that one could leave to the next."""
+    log, port = tmp_path_factory.mktemp("browser") / "web.log", free_port()
+    with django_db_blocker.unblock():
+        running = web(log=log, port=port, **_settings(sandbox_process, f"http://127.0.0.1:{port}"))
+        origin = running.__enter__()
+    yield origin
+    running.__exit__(None, None, None)
 
 
 @pytest.fixture
-def shop(sandbox: Sandbox, transactional_db: None, tmp_path: Path) -> Iterator[Shop]:
+def shop(site: str, sandbox: Sandbox, transactional_db: None, tmp_path: Path) -> Iterator[Shop]:
     call_command("seed_catalog", verbosity=0)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    sandbox.settings(webhook_url=f"{url}/api/payments/webhook/phonepe/")
-    settings = {"PHONEPE_BASE_URL": sandbox.base_url, "PUBLIC_URL": url, "DEBUG": "0", "ALLOWED_HOSTS": "*"}
-    with (
-        web(log=tmp_path / "web.log", port=port, **settings),
-        checker(log=tmp_path / "checker.log", **settings),
-    ):
-        yield Shop(url, sandbox, tmp_path)
+    sandbox.settings(webhook_url=f"{site}/api/payments/webhook/phonepe/")
+    settings = _settings(sandbox, site) | {"EMAIL_URL": f"file://{tmp_path}/mail"}
+    with checker(log=tmp_path / "checker.log", **settings):
+        yield Shop(site, sandbox, tmp_path, tmp_path / "mail")
+
+
+def _settings(sandbox: Sandbox, url: str) -> dict[str, str]:
+    return {"PHONEPE_BASE_URL": sandbox.base_url, "PUBLIC_URL": url, "DEBUG": "0", "ALLOWED_HOSTS": "*"}
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    """axe-core's script, as `make npm` has installed it."""
+    script = NODE_MODULES / "axe-core" / "axe.min.js"
+    if not script.exists():
+        message = "no axe-core: make npm"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return script
 
 
 @pytest.fixture(scope="module")
@@ -70,35 +115,49 @@ def browser() -> Iterator[Browser]:
 class Visitor:
     """A browser window, and what went wrong in it."""
 
-    page: Page
     context: BrowserContext
-    complaints: list[str]
-    foreign: list[str]
+    hosts: tuple[str, ...]
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
-    def screenshot(self, name: str) -> None:
+    def __post_init__(self) -> None:
+        self.page = self.open()
+
+    def open(self) -> Page:
+        """Another tab, whose errors and requests are noted as well."""
+        page = self.context.new_page()
+        page.on("console", self._note_console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._note_request(request.url))
+        return page
+
+    def _note_console(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    def _note_request(self, url: str) -> None:
+        self.requests.append(url)
+        if not url.startswith((*self.hosts, "data:")):
+            self.foreign.append(url)
+
+    def assert_nothing_odd(self) -> None:
+        """No error on the console, no request to another host, nothing wider than the window."""
+        assert self.complaints == []
+        assert self.foreign == []
+
+    def screenshot(self, name: str, page: Page | None = None) -> None:
         """Keep the page as it is, at phone and at desktop width, under var/screenshots."""
+        page = page or self.page
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for width, (x, y) in WIDTHS.items():
-            self.page.set_viewport_size({"width": x, "height": y})
-            self.page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
+            page.set_viewport_size({"width": x, "height": y})
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
 
 
-def visit(browser: Browser, shop: Shop, *, javascript: bool = True) -> Visitor:
+def visit(browser: Browser, shop: Shop, *, javascript: bool = True, **how: Any) -> Visitor:
     """A fresh phone-sized window that notes console errors and requests to other hosts."""
-    context = browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=javascript)
+    options = {"viewport": {"width": 360, "height": 740}, "java_script_enabled": javascript} | how
+    context = browser.new_context(**options)
     context.set_default_timeout(10_000)
-    visitor = Visitor(context.new_page(), context, [], [])
-
-    def note_console(message: object) -> None:
-        if getattr(message, "type", "") == "error":
-            visitor.complaints.append(str(getattr(message, "text", "")))
-
-    def note_host(request: object) -> None:
-        url = str(getattr(request, "url", ""))
-        if not url.startswith((shop.url, shop.sandbox.url, "data:")):
-            visitor.foreign.append(url)
-
-    visitor.page.on("console", note_console)
-    visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-    visitor.page.on("request", note_host)
-    return visitor
+    return Visitor(context, (shop.url, shop.sandbox.url))

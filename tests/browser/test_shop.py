@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from bookings.models import Booking
 from payments.models import PaymentOrder
-from tests.browser.conftest import Shop, Visitor, visit
+from tests.browser.conftest import Shop, visit
+from tests.browser.customer import go_to_pay
 from tests.sandbox import wait_until
 
 pytestmark = pytest.mark.browser
-
-
-def fill_cart(page: Page, shop: Shop) -> None:
-    page.goto(shop.url)
-    page.get_by_role("link", name=re.compile("Ganesh Puja")).first.click()
-    page.get_by_text("₹1,499.00").first.click()
-    page.get_by_label("Date").fill((timezone.localdate() + timedelta(days=3)).isoformat())
-    page.get_by_label("Your name").fill("Asha Rao")
-    page.get_by_label("Email").fill("asha@example.com")
-    page.get_by_label("Mobile number").fill("98765 43210")
-    page.get_by_label("Address of the puja").fill("12 MG Road, Bengaluru 560001")
-    page.get_by_role("button", name=re.compile("cart|continue|book", re.IGNORECASE)).last.click()
-    page.wait_for_url("**/cart/**")
-
-
-def go_to_pay(page: Page, shop: Shop) -> None:
-    fill_cart(page, shop)
-    page.get_by_role("button", name=re.compile("Pay ₹1,499.00")).click()
-    page.wait_for_url(f"{shop.sandbox.url}/**")
-
-
-def assert_nothing_odd(visitor: Visitor) -> None:
-    assert visitor.complaints == []
-    assert visitor.foreign == []
 
 
 def test_shop_when_customer_pays_and_returns_then_shows_the_booking(browser: Browser, shop: Shop) -> None:
@@ -52,7 +27,7 @@ def test_shop_when_customer_pays_and_returns_then_shows_the_booking(browser: Bro
     expect(visitor.page.locator("body")).to_contain_text(booking.booking_id)
     expect(visitor.page.locator("body")).not_to_contain_text("MG Road")
     visitor.screenshot("booking-success")
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_shop_when_customer_closes_the_tab_then_books_all_the_same(browser: Browser, shop: Shop) -> None:
@@ -65,7 +40,7 @@ def test_shop_when_customer_closes_the_tab_then_books_all_the_same(browser: Brow
 
     booking = wait_until(lambda: Booking.objects.first(), within_s=10)
     assert PaymentOrder.objects.get().fulfilment_reference == booking.booking_id
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_shop_when_the_bank_is_slow_then_pending_page_moves_on_by_itself(
@@ -82,7 +57,7 @@ def test_shop_when_the_bank_is_slow_then_pending_page_moves_on_by_itself(
     visitor.page.wait_for_url("**/booking-success/BK-*", timeout=15_000)
 
     assert Booking.objects.count() == 1
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_shop_when_javascript_is_off_then_pending_page_reloads_to_the_booking(
@@ -98,7 +73,7 @@ def test_shop_when_javascript_is_off_then_pending_page_reloads_to_the_booking(
     visitor.page.wait_for_url("**/booking-success/BK-*", timeout=15_000)
 
     assert Booking.objects.count() == 1
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_shop_when_payment_fails_then_says_so_and_trying_again_opens_a_new_order(
@@ -118,7 +93,7 @@ def test_shop_when_payment_fails_then_says_so_and_trying_again_opens_a_new_order
     assert statuses.pop(first.merchant_order_id) == "FAILED"
     assert list(statuses.values()) == ["INITIATED"]
     assert Booking.objects.count() == 0
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 @pytest.mark.parametrize("path", ["", "puja/ganesh-puja/"])
@@ -130,4 +105,4 @@ def test_shop_pages_fit_a_phone(browser: Browser, shop: Shop, path: str) -> None
     width = visitor.page.evaluate("document.documentElement.scrollWidth")
     assert width == 360
     visitor.screenshot(path.strip("/").replace("/", "-") or "catalogue")
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
