@@ -30,6 +30,7 @@ REFUSED_BY_FORM = (
     _("Give the address."),
 )
 REFUSED_BY_CART = (
+    _("This time has just been taken by someone else. Please choose another time."),
     _("This date is over. Choose today or a later day."),
     _("This date is more than a year away. Choose an earlier one."),
     _("Give the time as HH:MM, for example 09:30."),
