@@ -24,6 +24,7 @@ from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, Unkn
 log = structlog.get_logger(__name__)
 
 AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not documented (wire reference §5.2)
+UNANSWERED_AT_MOST = 4  # who heard nothing asks again within a minute, however late on the ladder
 REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
 STUCK_AFTER = timedelta(days=7)
 MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
@@ -177,10 +178,11 @@ def _settle(
         name = type(outcome).__name__.lstrip("_")
         _record(refund, now=now, state=refund.state, error=name, **trouble(outcome))
     refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
-    _conclude(order, refund, attempt=attempt, now=now)
+    next_attempt = attempt + 1 if isinstance(outcome, RefundStatus) else min(attempt + 1, UNANSWERED_AT_MOST)
+    _conclude(order, refund, next_attempt=next_attempt, now=now)
 
 
-def _conclude(order: PaymentOrder, refund: Refund, *, attempt: int, now: datetime) -> None:
+def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: datetime) -> None:
     """What follows from a refund's state: the next look, or a person, or the customer hears of it."""
     attend = partial(
         transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
@@ -194,7 +196,7 @@ def _conclude(order: PaymentOrder, refund: Refund, *, attempt: int, now: datetim
     else:
         if now > refund.created_at + STUCK_AFTER:
             attend(Attention.REFUND_STUCK)
-        pursue_soon(refund, attempt=attempt + 1)
+        pursue_soon(refund, attempt=next_attempt)
 
 
 def _apply(refund: Refund, status: RefundStatus, *, now: datetime) -> None:

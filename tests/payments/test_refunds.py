@@ -372,3 +372,13 @@ def test_refund_is_news_when_it_starts_and_when_it_is_done(sandbox, plug):
     told = Checker.objects.order_by("pk").values_list("name", flat=True)
     assert Refund.objects.get().state == "COMPLETED"
     assert list(told) == [f"refund_started {order.cart_id} 5000", f"refund_completed {order.cart_id} 5000"]
+
+
+def test_refund_whose_question_stayed_unanswered_is_asked_about_within_a_minute(sandbox):
+    made = pursue(request(paid_order(sandbox), 5000))
+    sandbox.fault("refund_status", "server_error", count=1)
+    ProcrastinateJob.objects.all().delete()
+
+    pursue(made, attempt=6)
+
+    assert jobs() == [({"refund_id": made.pk, "attempt": 4}, 60)]
