@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import aiohttp
+from django.db import connection
 
 from tests.chaos import bulk, crowd, plan, settling, verdict, weather
 from tests.chaos.children import Child
@@ -147,7 +148,13 @@ class Run:
             await asyncio.gather(*late, return_exceptions=True)
 
     async def _in_database(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.database, work)
+        return await asyncio.get_running_loop().run_in_executor(self.database, _on_a_new_connection, work)
+
+
+def _on_a_new_connection(work: Callable[[], Any]) -> Any:
+    """An old one may have been lost with the server meanwhile."""
+    connection.close()
+    return work()
 
 
 async def play(
