@@ -1,7 +1,7 @@
 """The shop's questions for `payment_audit`: the money's side against the bookings' side."""
 
 from cart import audit as cart
-from payments.audit import Question
+from payments.audit import ATTEND, Question
 
 QUESTIONS = (
     Question(
@@ -11,6 +11,7 @@ QUESTIONS = (
                SELECT FROM bookings_booking b
                WHERE b.merchant_order_id = o.merchant_order_id AND b.booking_id = o.fulfilment_reference
            )""",
+        ATTEND,
     ),
     Question(
         "booking_without_payment",
@@ -20,6 +21,7 @@ QUESTIONS = (
                WHERE o.merchant_order_id = b.merchant_order_id AND o.status = 'SUCCESS'
                    AND o.fulfilment = 'BOOKED' AND o.cart_id = b.cart_id AND o.amount = b.amount
            )""",
+        ATTEND,
     ),
     Question(
         "booked_cart_left_open",
@@ -33,6 +35,7 @@ QUESTIONS = (
         "The confirmation goes out within an hour of the booking.",
         """SELECT merchant_order_id FROM bookings_booking
            WHERE confirmation_sent_at IS NULL AND created_at < now() - interval '1 hour'""",
+        ATTEND,
     ),
     Question(
         "booking_without_place",
@@ -42,6 +45,7 @@ QUESTIONS = (
            WHERE NOT EXISTS (
                SELECT FROM cart_slothold h WHERE h.cart_id = b.cart_id AND h.state = 'TAKEN'
            )""",
+        ATTEND,
     ),
     Question(
         "place_taken_without_booking",

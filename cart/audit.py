@@ -1,6 +1,6 @@
 """Questions about the places of a time: the counts against the holds, the holds against the orders."""
 
-from payments.audit import Question
+from payments.audit import ATTEND, Question
 
 LIVE_IN_ITS_SLOT = """SELECT FROM cart_slothold h JOIN cart_slot s ON s.id = h.slot_id
                WHERE h.cart_id = o.cart_id AND h.state IN ('HELD', 'TAKEN')
@@ -27,5 +27,6 @@ QUESTIONS = (
         "An order that may be paid has a place in its slot.",
         f"""SELECT o.merchant_order_id FROM payments_order o
            WHERE o.holding AND o.snapshot ? 'puja_id' AND NOT EXISTS ({LIVE_IN_ITS_SLOT})""",  # noqa: S608
+        ATTEND,
     ),
 )

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from cart.models import Slot, SlotHold
+from cart.models import Cart, Slot, SlotHold
 from catalog.models import Puja
 from payments.errors import NotPayable, Refusal, Unfulfillable
 from payments.shop import PaidOrder, Payable
@@ -92,6 +93,10 @@ def take(paid: PaidOrder) -> None:
 def release(reference: str) -> None:
     """Make free what is kept for this cart and was not booked. Safe to repeat; the caller holds the transaction."""
     held = SlotHold.objects.filter(cart_id=reference, state=State.HELD)
+    if _is_booked(reference) and not SlotHold.objects.filter(cart_id=reference, state=State.TAKEN).exists():
+        # Booked by a version that knew nothing of places, in the middle of an upgrade.
+        booked = held.order_by("pk").values("pk")[:1]
+        SlotHold.objects.filter(pk__in=booked).update(state=State.TAKEN, changed_at=timezone.now())
     kept_in = Slot.objects.filter(pk__in=held.values("slot")).order_by("pk")
     for slot in kept_in.select_for_update(no_key=True):
         ended = held.filter(slot=slot).update(state=State.RELEASED, changed_at=timezone.now())
@@ -177,3 +182,10 @@ def _live(reference: str, slot: Slot) -> QuerySet[SlotHold]:
 
 def _at(when: When) -> dict[str, Any]:
     return {"puja_id": when.puja_id, "date": when.date, "time": when.time}
+
+
+def _is_booked(reference: str) -> bool:
+    try:
+        return Cart.objects.filter(cart_id=UUID(reference), status=Cart.Status.BOOKED).exists()
+    except ValueError:
+        return False

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 from payments import claims, completion, holds, inbox, refunds, transitions
-from payments.models import AuditRun, PaymentOrder, Refund
+from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund
 from payments.states import REFUND_OPEN, Attention, Source
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ QUESTIONS = (
         "undeliverable_without_refund",
         "Money that buys nothing goes back, all of it, or waits for a person.",
         """SELECT o.merchant_order_id FROM payments_order o WHERE o.fulfilment = 'UNFULFILLABLE'
-           AND o.attention = '' AND o.handled = '' AND o.amount > (
+           AND o.attention = '' AND o.handled NOT IN ('unfulfillable', 'refund_failed') AND o.amount > (
                SELECT coalesce(sum(r.amount), 0) FROM payments_refund r
                WHERE r.order_id = o.id AND r.state <> 'FAILED'
            )""",
@@ -85,7 +85,8 @@ QUESTIONS = (
         "gateway_says_paid",
         "What PhonePe calls COMPLETED is SUCCESS here, or before a person's eyes.",
         """SELECT merchant_order_id FROM payments_order
-           WHERE gateway_state = 'COMPLETED' AND status <> 'SUCCESS' AND attention = '' AND handled = ''""",
+           WHERE gateway_state = 'COMPLETED' AND status <> 'SUCCESS' AND attention = ''
+               AND handled NOT IN ('amount_mismatch', 'order_id_mismatch')""",
         ASK_AGAIN,
     ),
     Question(
@@ -98,8 +99,7 @@ QUESTIONS = (
         "open_and_unwatched",
         "Every open order has a time at which it is asked about again.",
         """SELECT merchant_order_id FROM payments_order
-           WHERE status IN ('PENDING', 'INITIATED') AND next_check_at IS NULL
-               AND attention = '' AND handled = ''""",
+           WHERE status IN ('PENDING', 'INITIATED') AND next_check_at IS NULL AND attention = ''""",
         ASK_AGAIN,
     ),
     Question(
@@ -121,9 +121,19 @@ QUESTIONS = (
         "What was kept for an order is let go when the order has ended.",
         """SELECT merchant_order_id FROM payments_order WHERE holding AND attention = '' AND (
                fulfilment IN ('BOOKED', 'UNFULFILLABLE')
-               OR status IN ('FAILED', 'CANCELLED', 'EXPIRED') AND gateway_state = 'FAILED'
+               OR status IN ('FAILED', 'CANCELLED', 'EXPIRED')
+                   AND (gateway_state = 'FAILED' OR next_check_at IS NULL)
            )""",
         END_HOLD,
+    ),
+    Question(
+        "refund_failed_unseen",
+        "An order whose last refund failed is before a person, or was settled by one.",
+        """SELECT o.merchant_order_id FROM payments_refund r JOIN payments_order o ON o.id = r.order_id
+           WHERE r.state = 'FAILED' AND o.attention = '' AND o.handled <> 'refund_failed' AND NOT EXISTS (
+               SELECT FROM payments_refund later WHERE later.order_id = r.order_id AND later.id > r.id
+           )""",
+        ATTEND,
     ),
     Question(
         "refund_left_alone",
@@ -159,6 +169,8 @@ def audit(*, repair: bool, now: datetime) -> list[Finding]:
             cursor.execute(question.sql)
             broken = [row[0] for row in cursor.fetchall()]
         for merchant_order_id in broken:
+            if question.repair == ATTEND and _was_dealt_with(question, merchant_order_id):
+                continue
             done = _repair(question, merchant_order_id, now=now) if repair else ""
             found.append(Finding(question.name, question.rule, merchant_order_id, done))
     return found
@@ -185,6 +197,22 @@ def _repair(question: Question, merchant_order_id: str, *, now: datetime) -> str
     return REPAIRS[question.repair](order, question, now)
 
 
+def _was_dealt_with(question: Question, merchant_order_id: str) -> bool:
+    """Whether a person was shown that this order breaks this rule, and has settled it."""
+    order = PaymentOrder.objects.filter(merchant_order_id=merchant_order_id, attention="").first()
+    shown = PaymentEvent.objects.filter(order=order, kind=PaymentEvent.Kind.ATTENTION)
+    return order is not None and shown.filter(detail__question=question.name).exists()
+
+
+def _is_still_broken(question: Question, merchant_order_id: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT FROM ({question.sql}) AS broken (name) WHERE name = %s)",  # noqa: S608
+            [merchant_order_id],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def _fulfil_again(order: PaymentOrder, question: Question, now: datetime) -> str:
     return f"fulfilled again: {completion.fulfil_again(order.pk, now=now).fulfilment}"
 
@@ -207,6 +235,8 @@ def _pursue_refund(order: PaymentOrder, question: Question, now: datetime) -> st
 @transaction.atomic(durable=True)
 def _attend(order: PaymentOrder, question: Question, now: datetime) -> str:
     locked = transitions.lock(order.pk)
+    if not _is_still_broken(question, order.merchant_order_id):
+        return "put right meanwhile"
     if not locked.attention:
         transitions.set_attention(
             locked,

@@ -11,12 +11,11 @@ from django.utils import timezone
 from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import NotFound, Refusal
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import Attention, Fulfilment, Source
+from payments.states import Attention, Fulfilment, Source, Status
 
 log = structlog.get_logger(__name__)
 
 ENDED_BY_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
-OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
 ENDS_THE_HOLD = (*holds.DISPUTED, Attention.STILL_PENDING)
 
 
@@ -64,6 +63,10 @@ def settle_attention(merchant_order_id: str, *, by: str, reason: str, now: datet
     )
     order.handled = why
     order.save(update_fields=["handled"])
+    if (
+        why in holds.DISPUTED and order.status == Status.INITIATED
+    ):  # nobody pays it again, and the cart goes on
+        transitions.move(order, Status.CANCELLED, source=Source.MANUAL, now=now)
     if why in ENDS_THE_HOLD:
         holds.end(order, source=Source.MANUAL, now=now)
     log.info("attention settled", order=order.merchant_order_id, settled=why)
@@ -79,9 +82,6 @@ def refund(
     Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
     """
     order = _lock(merchant_order_id)
-    if order.handled in OF_A_REFUND:  # a new refund is a new matter
-        order.handled = ""
-        order.save(update_fields=["handled"])
     made = refunds.open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=by, now=now)
     if order.attention in ENDED_BY_REFUND and refunds.left_to_refund(order) == 0:
         how = f"Refund {made.merchant_refund_id} was asked for."

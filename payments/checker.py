@@ -69,6 +69,6 @@ class _Pulse:
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
+            self._next = time.monotonic() + min(BEAT_S, self._interval_s / 2)
             checkers.beat(interval_s=self._interval_s, now=timezone.now())
             inbox.catch_up(now=timezone.now())
-            self._next = time.monotonic() + min(BEAT_S, self._interval_s / 2)

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from payments import shop, transitions
 from payments.answers import Answer
 from payments.models import PaymentEvent, PaymentOrder
-from payments.states import CLOSED_UNPAID, Attention, Fulfilment, Source
+from payments.states import CLOSED_UNPAID, FAILED, Attention, Fulfilment, Source
 
 log = structlog.get_logger(__name__)
 
@@ -79,11 +79,11 @@ def end(order: PaymentOrder, *, source: Source | str, now: datetime) -> bool:
 def end_forgotten(order_id: int, *, now: datetime) -> bool:
     """End the hold of an order that needs none any more, as the audit finds them; whether it ended."""
     order = transitions.lock(order_id)
-    is_over = order.status in CLOSED_UNPAID or order.fulfilment in (
-        Fulfilment.BOOKED,
-        Fulfilment.UNFULFILLABLE,
+    is_dead = order.gateway_state == FAILED or order.next_check_at is None
+    is_over = order.fulfilment in (Fulfilment.BOOKED, Fulfilment.UNFULFILLABLE) or (
+        order.status in CLOSED_UNPAID and is_dead
     )
-    return is_over and end(order, source="", now=now)
+    return is_over and not order.attention and end(order, source="", now=now)
 
 
 def _in_line(reference: str) -> None:

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
+from psycopg.errors import LockNotAvailable
 
 from payments import claims, refunds
 from payments.answers import masked
@@ -73,6 +74,8 @@ def _act_soon(delivery: WebhookDelivery, *, now: datetime) -> WebhookDelivery:
     try:
         return act(delivery.pk, now=now, lock_wait_ms=LOCK_WAIT_MS)
     except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
         log.warning(
             "webhook stored; it will be acted on later",
             order=delivery.merchant_order_id,
@@ -89,8 +92,8 @@ def act(delivery_id: int, *, now: datetime, lock_wait_ms: int = 0) -> WebhookDel
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{lock_wait_ms}ms"])
-    delivery = WebhookDelivery.objects.select_for_update(no_key=True).get(pk=delivery_id)
-    delivery.state = _hurry(delivery, now=now)
+    delivery = WebhookDelivery.objects.get(pk=delivery_id)
+    delivery.state = _hurry(delivery, now=now)  # locks the order; checkout locks it before the webhook, too
     delivery.save(update_fields=["state"])
     return delivery
 
@@ -103,10 +106,12 @@ def catch_up(*, now: datetime) -> int:
         Q(state=State.RECEIVED, received_at__lt=now - LEFT_BEHIND_AFTER)
         | Q(Q(state=State.PARKED, received_at__gt=recent), here)
     )
-    ids = list(left_behind.order_by("pk").values_list("pk", flat=True)[:CATCH_UP_LIMIT])
-    for delivery in replay(ids, now=now):
-        log.info("webhook caught up with", order=delivery.merchant_order_id, state=delivery.state)
-    return len(ids)
+    caught_up = 0
+    for delivery in left_behind.order_by("pk")[:CATCH_UP_LIMIT]:
+        state = _act_soon(delivery, now=now).state
+        caught_up += state != delivery.state
+        log.info("webhook caught up with", order=delivery.merchant_order_id, state=state)
+    return caught_up
 
 
 def replay(ids: Iterable[int], *, now: datetime) -> Iterator[WebhookDelivery]:

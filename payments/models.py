@@ -48,9 +48,9 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         """Orders whose money arrived and was not given up as undeliverable.
 
         Also those that PhonePe calls COMPLETED and we do not, because its sum or id is another: their
-        money is in, and a person decides about it.
+        money is in, until a person has decided about it.
         """
-        disputed = Q(gateway_state=COMPLETED) & ~Q(status=Status.SUCCESS)
+        disputed = Q(gateway_state=COMPLETED, handled="") & ~Q(status=Status.SUCCESS)
         return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
     def telling_first(self) -> PaymentOrderQuerySet:

@@ -27,6 +27,7 @@ AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not docum
 UNANSWERED_AT_MOST = 4  # who heard nothing asks again within a minute, however late on the ladder
 REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
 STUCK_AFTER = timedelta(days=7)
+OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
 MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
 TURN_S = 10.0
 PURSUE = "payments.pursue_refund"
@@ -68,6 +69,9 @@ def open_refund(
         )
     if not 0 < amount <= left:
         raise NotRefundable(f"This order has {left} paise left to refund; {amount} paise were asked for.")
+    if order.handled in OF_A_REFUND:  # a new refund is a new matter
+        order.handled = Attention.NONE
+        order.save(update_fields=["handled"])
     refund = Refund.objects.create(
         order=order,
         amount=amount,

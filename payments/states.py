@@ -17,6 +17,7 @@ class Status(TextChoices):
 
 
 COMPLETED = "COMPLETED"  # PhonePe's word for an order whose money came
+FAILED = "FAILED"  # and for one that nobody can pay any more
 OPEN = (Status.PENDING, Status.INITIATED)
 CLOSED_UNPAID = (Status.FAILED, Status.CANCELLED, Status.EXPIRED)
 

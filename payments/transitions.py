@@ -104,7 +104,9 @@ def record_answer(order: PaymentOrder, answer: Answer, *, source: Source, now: d
     if answer.is_answer:
         order.answered_at = now
         fields.append("answered_at")
-    if answer.status and is_newest:
+    # Clocks of machines differ: that the money came is never outdated by when it was asked about.
+    is_telling = is_newest and order.status != Status.SUCCESS
+    if answer.status and (is_telling or answer.status.completed):
         order.gateway_state = answer.status.state[:32]
         fields.append("gateway_state")
     order.save(update_fields=fields)
@@ -180,7 +182,8 @@ def set_attention(
     order: PaymentOrder, why: Attention, *, source: Source | str, now: datetime, **detail: Any
 ) -> None:
     """Put the order before a person's eyes; once for the same reason, and not for what a person dealt with."""
-    if why == order.attention or (why and why == order.handled):
+    was_handled = why == order.handled and why not in (Attention.NONE, Attention.AUDIT)
+    if why == order.attention or was_handled:
         return
     order.attention, order.attention_at = why, now
     order.save(update_fields=["attention", "attention_at"])

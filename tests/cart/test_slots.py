@@ -309,3 +309,15 @@ def test_a_cart_changed_after_its_order_is_booked_as_it_was_ordered(sandbox):
     assert (settled.fulfilment, booking.amount, booking.date) == ("BOOKED", 149900, cart.date)
     assert (booking.time, booking.address) == (cart.time, cart.address)
     assert (places(), kept(ordered.cart_id)) == ([(1, 1)], ["TAKEN"])
+
+
+@pytest.mark.django_db
+def test_release_of_a_cart_that_older_code_booked_keeps_the_place_for_the_booking():
+    cart = rows.cart(package=rows.package(capacity=1))
+    wanted = wish(cart)
+    order(wanted)
+    Cart.objects.filter(pk=cart.pk).update(status="BOOKED", price_paise=149900)
+
+    slots.release(wanted.reference)
+
+    assert (places(), kept(wanted.reference)) == ([(1, 1)], ["TAKEN"])

@@ -122,6 +122,42 @@ def test_audit_finds_closed_and_still_held_and_ends_the_hold():
     assert findings() == []
 
 
+def test_audit_finds_refund_failed_unseen_and_puts_it_before_a_person():
+    order = paid()
+    Refund.objects.create(order=order, amount=100, reason="r", requested_by="t", state="FAILED")
+    Refund.objects.create(order=(retried := paid()), amount=100, reason="r", requested_by="t", state="FAILED")
+    refund(retried, 100)
+
+    found = findings(repair=True)
+
+    assert found == [("refund_failed_unseen", order.merchant_order_id, "put before a person")]
+    assert findings() == []
+
+
+def test_audit_finds_closed_and_still_held_when_the_watch_is_over():
+    order = make.order(Status.CANCELLED, holding=True, next_check_at=None)
+    PaymentEvent.objects.create(order=order, kind="moved", to_status="CANCELLED")
+
+    assert findings(repair=True) == [("closed_and_still_held", order.merchant_order_id, "no longer held")]
+    assert findings() == []
+
+
+def test_audit_leaves_alone_what_was_put_right_between_its_question_and_the_lock(monkeypatch):
+    order = paid(gateway_state="PENDING")
+    dealt_with = audit._was_dealt_with
+
+    def put_right(*arguments: Any) -> bool:
+        PaymentOrder.objects.filter(pk=order.pk).update(gateway_state="COMPLETED")
+        return dealt_with(*arguments)
+
+    monkeypatch.setattr(audit, "_was_dealt_with", put_right)
+
+    found = findings(repair=True)
+
+    order.refresh_from_db()
+    assert (found[0][2], order.attention) == ("put right meanwhile", "")
+
+
 def test_audit_finds_refund_left_alone_and_pursues_it():
     order = paid()
     refunds.request(

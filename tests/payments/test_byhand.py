@@ -227,9 +227,10 @@ def test_a_settled_mismatch_is_not_raised_again_and_the_auditor_is_content():
 
     again = hear(order, amount=1)
 
-    assert (again.attention, again.status, len(attention_events(order))) == ("", "INITIATED", 2)
+    assert (again.attention, again.status, len(attention_events(order))) == ("", "CANCELLED", 2)
     found = [f.question for f in audit.audit(repair=False, now=timezone.now())]
     assert "gateway_says_paid" not in found
+    assert not PaymentOrder.objects.paid().exists()  # the cart may be paid for again
 
 
 def test_held_money_that_was_settled_contents_the_auditor():
@@ -262,3 +263,62 @@ def test_refund_that_fails_after_an_earlier_failure_was_settled_is_raised_again(
 
     order.refresh_from_db()
     assert order.handled == ""
+
+
+def fails(order: PaymentOrder) -> None:
+    """Its open refund fails at PhonePe, and the engine has heard."""
+    made = order.refunds.latest("pk")
+    Refund.objects.filter(pk=made.pk).update(state="FAILED")
+    PaymentOrder.objects.filter(pk=order.pk).update(attention="refund_failed", attention_at=timezone.now())
+
+
+def questions() -> list[str]:
+    return [finding.question for finding in audit.audit(repair=False, now=timezone.now())]
+
+
+def test_refund_by_policy_after_a_settled_failure_is_a_new_matter(plug):
+    plug("refuses")
+    order = hear(make.order())
+    fails(order)
+    settle(order)
+
+    again = byhand.book_anyway(order.merchant_order_id, by="ravi", reason="try", now=timezone.now())
+
+    order.refresh_from_db()
+    assert (again.fulfilment, order.refunds.count(), order.handled) == ("UNFULFILLABLE", 2, "")
+
+
+def test_what_is_left_of_undeliverable_money_is_found_after_another_matter_was_settled():
+    order = needing(Attention.REFUND_STUCK, fulfilment="UNFULFILLABLE")
+    settle(order)
+
+    audit.audit(repair=True, now=timezone.now())
+
+    order.refresh_from_db()
+    assert order.attention == Attention.AUDIT
+
+
+def test_refund_that_failed_is_not_covered_by_a_delivery_that_raises(plug):
+    plug("raises")
+    order = hear(make.order())
+    PaymentOrder.objects.filter(pk=order.pk).update(
+        attention="refund_failed", attention_at=timezone.now(), fulfil_attempts=5
+    )
+
+    completion.fulfil_again(order.pk, now=timezone.now())
+    plug("delivers")
+    completion.fulfil_again(order.pk, now=timezone.now())
+
+    order.refresh_from_db()
+    assert (order.fulfilment, order.attention) == ("BOOKED", "refund_failed")
+
+
+def test_what_the_audit_found_and_a_person_settled_is_counted_no_more_and_another_break_is():
+    order = make.order(Status.EXPIRED)  # moved without an event
+    audit.audit(repair=True, now=timezone.now())
+    settle(order)
+    settled = questions()
+
+    PaymentOrder.objects.filter(pk=order.pk).update(holding=True, next_check_at=None)
+
+    assert (settled, questions()) == ([], ["closed_and_still_held"])

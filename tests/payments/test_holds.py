@@ -218,11 +218,18 @@ def test_release_that_raises_keeps_the_hold_and_what_phonepe_said(plug, logs):
 
 
 def test_end_forgotten_ends_what_raised_before_and_nothing_that_may_be_paid():
-    failed, waiting = held_order(Status.FAILED), held_order()
+    failed, waiting = held_order(Status.FAILED, gateway_state="FAILED"), held_order()
 
     ended = [holds.end_forgotten(order.pk, now=timezone.now()) for order in (failed, waiting)]
 
     assert (ended, kept()) == ([True, False], {waiting.cart_id})
+
+
+def test_end_forgotten_leaves_what_a_person_is_to_decide():
+    disputed = held_order(Status.EXPIRED, attention="amount_mismatch", next_check_at=None)
+
+    assert not holds.end_forgotten(disputed.pk, now=timezone.now())
+    assert kept() == {disputed.cart_id}
 
 
 # -- a late payment -----------------------------------------------------------------------

@@ -128,6 +128,44 @@ def test_catch_up_leaves_what_is_being_acted_on_just_now_and_what_is_done():
     assert [state_of(one) for one in (fresh, done, foreign)] == ["received", "ignored", "parked"]
 
 
+def test_catch_up_leaves_a_locked_order_for_later_and_goes_on_with_the_next():
+    locked, free = make.order(next_check_at=None), make.order(next_check_at=None)
+    for order in (locked, free):
+        delivered(State.RECEIVED, age_s=60, name=order.merchant_order_id)
+    PaymentOrder.objects.update(next_check_at=None)
+
+    with locked_by_another(locked):
+        caught = inbox.catch_up(now=timezone.now())
+
+    states = dict(WebhookDelivery.objects.values_list("merchant_order_id", "state"))
+    assert caught == 1
+    assert states == {locked.merchant_order_id: "received", free.merchant_order_id: "nudged"}
+
+
+def test_webhook_and_checkout_take_their_locks_in_the_same_order():
+    """The order first: else a parked webhook and the pay call's answer could wait for one another."""
+    order = make.order()
+    delivery = delivered(State.PARKED, name=order.merchant_order_id)
+
+    with locked_by_another(order):
+        thread = threading.Thread(target=_act_and_close, args=(delivery.pk,))
+        thread.start()
+        time.sleep(0.3)  # it waits for the order by now
+        with transaction.atomic():
+            taken = WebhookDelivery.objects.select_for_update(nowait=True).filter(pk=delivery.pk)
+            assert taken.exists()
+    thread.join(10)
+
+    assert state_of(delivery) == "nudged"
+
+
+def _act_and_close(pk: int) -> None:
+    try:
+        inbox.act(pk, now=timezone.now())
+    finally:
+        connection.close()
+
+
 # -- replayed -----------------------------------------------------------------------------
 
 

@@ -348,3 +348,12 @@ def test_settle_order_nudged_before_it_was_asked_about_is_due_by_schedule():
 
     assert settled.next_check_at > now
     assert settled.nudged_by == ""
+
+
+def test_settle_money_asked_about_by_a_clock_that_runs_behind_is_known_as_paid(plug):
+    plug("delivers")
+    order = make.order(asked_at=timezone.now() + timedelta(seconds=5), gateway_state="PENDING")
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.gateway_state) == ("SUCCESS", "COMPLETED")
