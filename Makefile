@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench chaos conformance lock clean
+.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench chaos mutants conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -81,6 +81,9 @@ conformance: install $(CONFORMANCE)/done ## run PhonePe's own SDK against the em
 
 chaos: $(VENV)/dev.done ## kill everything while ORDERS=1000 are paid, then audit (SEED=1, MINUTES=by ORDERS)
 	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),1000) --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES))
+
+mutants: $(VENV)/dev.done ## break each guard on purpose and show that a test notices (ARGS="settle claim": by names)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: install $(CONFORMANCE)/done ## measure; the tables say beside what (ARGS="client")
 	@$(BIN)/python -m benchmarks $(ARGS)

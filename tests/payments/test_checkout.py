@@ -339,6 +339,16 @@ def test_initiate_with_a_parked_webhook_makes_the_order_due_at_once():
     assert [o.pk for o in claims.claim_due(now=now, limit=1)] == [order.pk]
 
 
+def test_open_keeps_the_order_watched_and_from_the_checkers_until_it_is_created():
+    now = timezone.now()
+
+    order = checkout._open(CART, now=now)
+
+    after = now + claims.LEASE
+    assert claims.claim_due(now=after - timedelta(seconds=1), due_by=after, limit=1) == []
+    assert [o.pk for o in claims.claim_due(now=after, limit=1)] == [order.pk]
+
+
 def test_double_click_race_without_the_index_would_show_two_orders():
     """The index is what makes a double click safe; `_open` answers its refusal with None."""
     now = timezone.now()

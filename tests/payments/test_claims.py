@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from payments import claims, completion, schedule
+from payments import claims, completion, schedule, transitions
 from payments.claims import LEASE, Waiting
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Source, Status
@@ -269,6 +269,14 @@ def test_changes_nothing_agrees_with_settle_about_the_next_check():
     assert abs(quiet.next_check_at - settled.next_check_at) < shift + shift
 
 
+def test_changes_nothing_of_the_last_answer_of_a_watch_is_none_so_that_a_person_is_called():
+    order = make.order(Status.EXPIRED, age_s=900 + 72 * 3600)
+
+    quiet = completion.changes_nothing(order, make.answer("PENDING"), now=timezone.now())
+
+    assert quiet is None
+
+
 # -- races --------------------------------------------------------------------------------
 
 
@@ -283,6 +291,24 @@ def test_claim_due_by_two_at_once_never_takes_the_same_order():
         taken = [order.pk for order in (*one, *two)]
         assert sorted(taken) == sorted(set(taken))
         assert set(taken) <= made
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claim_due_while_another_holds_a_row_takes_the_others_without_waiting():
+    held, free = make.order(), make.order()
+    with transaction.atomic():
+        transitions.lock(held.pk)
+
+        (taken,) = at_once(partial(claim_impatiently, 5))
+
+    assert [order.pk for order in taken] == [free.pk]
+
+
+def claim_impatiently(limit: int) -> list[PaymentOrder]:
+    """As `claim`; waiting for a lock is an error."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '2s'")
+    return claim(limit)
 
 
 @pytest.mark.django_db(transaction=True)

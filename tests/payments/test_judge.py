@@ -142,12 +142,13 @@ def test_judge_pending_order_unknown_to_phonepe_is_cancelled_after_two_minutes(a
     assert judge(order(PENDING), unknown(), now=START + age) == verdict
 
 
+@pytest.mark.parametrize("answer", ["pending", "unknown order"])
 @pytest.mark.parametrize(
     ("now", "verdict"),
     [(AFTER_GRACE - timedelta(seconds=1), NOTHING), (AFTER_GRACE, Verdict((EXPIRED,)))],
 )
-def test_judge_initiated_order_expires_after_deadline_and_grace(now, verdict):
-    assert judge(order(INITIATED), make.answer("PENDING"), now=now) == verdict
+def test_judge_initiated_order_expires_after_deadline_and_grace(answer, now, verdict):
+    assert judge(order(INITIATED), ANSWERS[answer](), now=now) == verdict
 
 
 @pytest.mark.parametrize(

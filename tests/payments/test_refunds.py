@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from payments import inbox, refunds
 from payments.errors import NotFound, NotRefundable
 from payments.models import Checker, PaymentEvent, PaymentOrder, Refund
 from payments.states import Status
+from phonepe_pg import RefundStatus
 from tests import make
 from tests.at_once import at_once
 from tests.sandbox import Sandbox, wait_until
@@ -231,6 +233,18 @@ def test_pursue_by_two_at_once_makes_one_refund_that_does_not_count_as_failed(sa
 
         assert at_phonepe(sandbox, order) == [(made.merchant_refund_id, 149900)]
         assert Refund.objects.get(pk=made.pk).state in ("DUE", "PENDING")  # DUE: the next look will know
+
+
+def test_two_answers_about_one_refund_at_once_end_it_once():
+    done = RefundStatus(refund_id="OMR1", state="COMPLETED", amount_paise=149900)
+
+    for _ in range(20):
+        made = request(paid_order())
+        read = [Refund.objects.select_related("order").get(pk=made.pk) for _ in range(2)]
+        at_once(*[partial(refunds._settle, one, done, attempt=1, now=timezone.now()) for one in read])
+
+        finished = made.order.events.filter(kind=PaymentEvent.Kind.REFUND, detail__state="COMPLETED")
+        assert finished.count() == 1
 
 
 def test_refund_read_before_another_sent_it_is_asked_about_and_not_sent_again(sandbox):

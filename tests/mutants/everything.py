@@ -1,0 +1,7 @@
+"""All mutants, in the order of the road that an order takes."""
+
+from __future__ import annotations
+
+from tests.mutants import asking, database, opening, settling
+
+MUTANTS = (*opening.MUTANTS, *asking.MUTANTS, *settling.MUTANTS, *database.MUTANTS)
