@@ -82,7 +82,7 @@ conformance: install $(CONFORMANCE)/done ## run PhonePe's own SDK against the em
 chaos: $(VENV)/dev.done ## kill everything while ORDERS=1000 are paid, then audit (SEED=1, MINUTES=by ORDERS)
 	@$(BIN)/python -m tests.chaos --orders $(or $(ORDERS),1000) --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES))
 
-mutants: $(VENV)/dev.done ## break each guard on purpose and show that a test notices (ARGS="settle claim": by names)
+mutants: $(VENV)/dev.done ## break each guard on purpose and show that a test notices (ARGS="sweep throttle": these alone)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: install $(CONFORMANCE)/done ## measure; the tables say beside what (ARGS="client")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
@@ -34,12 +35,18 @@ def main() -> int:
 def _chosen() -> list[Mutant]:
     """The mutants asked for, or all; those of the database last, since each wants a database of its own."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="mutants, or beginnings of their names")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="mutants, beginnings of their names, or modules"
+    )
     names = tuple(parser.parse_args().names)
-    chosen = [mutant for mutant in MUTANTS if not names or mutant.name.startswith(names)]
+    chosen = [mutant for mutant in MUTANTS if not names or _is_named(mutant, names)]
     if not chosen:
         parser.error("no mutant has such a name")
     return sorted(chosen, key=lambda mutant: mutant.changes_the_database)
+
+
+def _is_named(mutant: Mutant, names: tuple[str, ...]) -> bool:
+    return mutant.name.startswith(names) or Path(mutant.file).stem in names
 
 
 def _tell(console: Console, trial: running.Trial) -> running.Trial:

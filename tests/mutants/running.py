@@ -73,7 +73,7 @@ def try_out(tree: Path, mutant: Mutant) -> Trial:
         run = _pytest(
             tree, list(mutant.killed_by), "--create-db" if mutant.changes_the_database else "--reuse-db"
         )
-        outcome, detail = _read(run)
+        outcome, detail = read(run)
     except subprocess.TimeoutExpired:
         outcome, detail = "broken", f"no end within {TOO_LONG_S} s"
     finally:
@@ -81,12 +81,12 @@ def try_out(tree: Path, mutant: Mutant) -> Trial:
     return Trial(mutant, outcome, time.monotonic() - began, detail)
 
 
-def _read(run: subprocess.CompletedProcess[str]) -> tuple[str, str]:
-    """Outcome and detail of a run of pytest: only a test that ran and failed has noticed anything."""
+def read(run: subprocess.CompletedProcess[str]) -> tuple[str, str]:
+    """Outcome and detail of a run of pytest: only a test that ran to its end and failed has noticed anything."""
     lines = run.stdout.splitlines()
-    failed = [line.split(" - ")[0].removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
-    if run.returncode == A_TEST_FAILED and failed:
-        return "killed", failed[0]
+    failed = [line.removeprefix("FAILED ") for line in lines if line.startswith("FAILED ")]
+    if run.returncode == A_TEST_FAILED and failed and "Timeout (>" not in failed[0]:
+        return "killed", failed[0].split(" - ")[0]
     if run.returncode == 0:
         return "SURVIVED", ""
     return "broken", (lines or run.stderr.splitlines() or ["no output"])[-1]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 
+from tests.mutants import running
 from tests.mutants.everything import MUTANTS
 from tests.mutants.mutant import Mutant, Stale
 from tests.processes import ROOT
@@ -40,3 +43,20 @@ def test_mutant_whose_text_is_not_there_once_is_stale(text):
 
     with pytest.raises(Stale):
         mutant.break_it(text)
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "outcome"),
+    [
+        (0, "1 passed", ("SURVIVED", "")),
+        (1, "FAILED a.py::b - assert 1 == 2\n1 failed", ("killed", "a.py::b")),
+        (1, "FAILED a.py::b - Failed: Timeout (>60.0s)\n1 failed", ("broken", "1 failed")),
+        (1, "ERROR a.py::b - no fixture\n1 error", ("broken", "1 error")),
+        (2, "ERROR a.py\n1 error", ("broken", "1 error")),
+        (4, "ERROR: not found", ("broken", "ERROR: not found")),
+    ],
+)
+def test_only_a_test_that_ran_and_failed_kills(code, told, outcome):
+    run = subprocess.CompletedProcess([], code, stdout=told, stderr="")
+
+    assert running.read(run) == outcome
