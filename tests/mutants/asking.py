@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 CLAIMS, SWEEP, THROTTLE = (f"payments/{name}.py" for name in ("claims", "sweep", "throttle"))
-T_CLAIMS, T_SWEEP, T_THROTTLE = (f"tests/payments/test_{name}.py" for name in ("claims", "sweep", "throttle"))
+T_CLAIMS, T_SWEEP, T_THROTTLE = (
+    f"tests/payments/test_{name}.py" for name in ("claims", "sweep_guards", "throttle")
+)
 T_VERIFY = "tests/payments/test_verify.py"
 
 MUTANTS = (

@@ -211,7 +211,7 @@ MUTANTS = (
         "handled-is-raised-again",
         "what a person has dealt with is not put before them again",
         TRANSITIONS,
-        "if why == order.attention or (why and why == order.handled):",
+        "if why == order.attention or was_handled:",
         "if why == order.attention:",
         (
             "tests/payments/test_byhand.py::test_a_settled_mismatch_is_not_raised_again_and_the_auditor_is_content",
@@ -245,7 +245,7 @@ MUTANTS = (
         "raising-shop-calls-nobody",
         "after three tries a person hears that delivering raises",
         FULFILMENT,
-        "if order.fulfil_attempts >= ATTENTION_AFTER:",
+        "if order.fulfil_attempts >= ATTENTION_AFTER and not order.attention:",
         "if False:",
         (f"{DELIVER}::test_fulfil_again_that_raises_backs_off_calls_a_person_at_the_third_and_heals",),
     ),

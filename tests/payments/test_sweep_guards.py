@@ -1,0 +1,150 @@
+"""The pipeline in one process: how much it takes, what stops it, and what it leaves behind."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from payments import claims, sweep
+from payments.models import GatewayThrottle, PaymentOrder
+from payments.states import Fulfilment, Status
+from payments.sweep import Checked, Sweep
+from tests import make
+from tests.sandbox import Sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers")
+
+
+def known(sandbox: Sandbox, count: int = 1, state: str = "COMPLETED", **fields: Any) -> list[PaymentOrder]:
+    """Due orders of ours that the emulator knows as well."""
+    orders = [make.order(gateway_order_id="", **fields) for _ in range(count)]
+    sandbox.register(
+        *[{"merchantOrderId": o.merchant_order_id, "amount": o.amount, "state": state} for o in orders]
+    )
+    return orders
+
+
+def again(*orders: PaymentOrder) -> list[PaymentOrder]:
+    return [PaymentOrder.objects.get(pk=order.pk) for order in orders]
+
+
+def held() -> int:
+    return PaymentOrder.objects.filter(leased_until__isnull=False).count()
+
+
+def booked() -> int:
+    return PaymentOrder.objects.filter(fulfilment=Fulfilment.BOOKED).count()
+
+
+def test_sweep_at_a_slow_gateway_has_no_more_questions_under_way_than_allowed(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 3)
+    known(sandbox, 9)
+    sandbox.settings(latency=0.2)
+    under_way = []
+
+    Sweep(on_checked=lambda _: under_way.append(held())).run_once()
+
+    assert booked() == 9
+    assert max(under_way) <= 3
+
+
+@pytest.mark.parametrize("state", ["PENDING", "COMPLETED"])
+def test_sweep_when_one_answer_cannot_be_written_down_settles_the_others(sandbox, state):
+    (odd,) = known(sandbox, state="PENDING")
+    others = known(sandbox, 3, state)
+    claimed = claims.claim_due(now=timezone.now(), limit=4)
+    vanish(odd)
+
+    summary = Sweep().run_once(only=claimed)
+
+    assert summary.checked == 3
+    assert {order.gateway_state for order in again(*others)} == {state}
+    assert held() == 0
+
+
+def vanish(order: PaymentOrder) -> None:
+    """Nothing that PhonePe can say of it will find its row."""
+    with make.unguarded(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM payments_event WHERE order_id = %s", [order.pk])
+        cursor.execute("DELETE FROM payments_order WHERE id = %s", [order.pk])
+
+
+def test_sweep_told_to_stop_claims_nothing_more_and_finishes_what_is_under_way(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 2)
+    known(sandbox, 6)
+    sandbox.settings(latency=0.2)
+    running: Sweep
+
+    def stop_at_the_first(_: Checked) -> None:
+        running.stop()
+
+    running = Sweep(on_checked=stop_at_the_first)
+    running.run_once()
+
+    assert (booked(), held()) == (2, 0)
+
+
+def test_sweep_that_gives_up_a_hanging_question_leaves_no_claim(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "STOP_WITHIN_S", 0.2)
+    (hanging,) = known(sandbox)
+    sandbox.fault("status", "hang", seconds=5, merchantOrderId=hanging.merchant_order_id)
+    known(sandbox)
+    running: Sweep
+
+    def stop_at_the_first(_: Checked) -> None:
+        running.stop()
+
+    running = Sweep(on_checked=stop_at_the_first)
+    running.run_once()
+
+    (left,) = again(hanging)
+    assert (left.status, left.leased_until) == (Status.INITIATED, None)
+    assert left.next_check_at <= timezone.now()
+
+
+def test_one_sweep_leaves_what_fell_due_after_its_start(sandbox):
+    (due,) = known(sandbox)
+    (later,) = known(sandbox, next_check_at=timezone.now() + timedelta(seconds=0.5))
+    sandbox.fault("token", "latency", seconds=1)  # by the first claim both are due
+
+    Sweep().run_once()
+
+    assert [order.status for order in again(due, later)] == [Status.SUCCESS, Status.INITIATED]
+    assert again(later)[0].leased_until is None
+
+
+def test_sweep_with_a_limit_asks_about_so_many_and_no_more(sandbox):
+    known(sandbox, 5)
+
+    summary = Sweep(limit=2).run_once()
+
+    assert (summary.checked, booked(), held()) == (2, 2, 0)
+
+
+def test_sweep_gives_back_the_calls_it_did_not_make(sandbox, settings):
+    settings.PHONEPE_MAX_RPS = 20
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=20, tokens=2, refilled_at=now, adapted_at=now)
+    known(sandbox)
+
+    Sweep().run_once()
+
+    assert GatewayThrottle.objects.get().tokens == pytest.approx(1)
+
+
+def test_sweep_delivers_a_paid_order_without_asking(sandbox):
+    order = make.paid_order(next_check_at=timezone.now())
+
+    Sweep().run_once()
+
+    assert again(order)[0].fulfilment == Fulfilment.BOOKED
+    assert sandbox.calls(order.merchant_order_id).get("status", 0) == 0
