@@ -79,7 +79,6 @@ def _try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now
         order, PaymentEvent.Kind.FULFILMENT_RAISED, source=source, now=now, error=type(bug).__name__
     )
     log.error("fulfilment raised; it will be tried again", order=order.merchant_order_id, exc_info=bug)
-    if (
-        order.fulfil_attempts >= ATTENTION_AFTER and not order.attention
-    ):  # a refund's trouble is not overwritten
+    # A refund's trouble is not covered by this one.
+    if order.fulfil_attempts >= ATTENTION_AFTER and not order.attention:
         transitions.set_attention(order, Attention.FULFILMENT_FAILED, source=source, now=now)
