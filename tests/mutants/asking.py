@@ -154,7 +154,7 @@ MUTANTS = (
         SWEEP,
         "limit=grant.count, due_by=self._due_by)",
         "limit=grant.count)",
-        (f"{T_SWEEP}::test_one_sweep_leaves_what_fell_due_after_its_start",),
+        ("tests/payments/test_sweep.py::test_sweep_leaves_what_falls_due_after_its_start",),
     ),
     Mutant(
         "sweep-ignores-limit",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -109,17 +108,6 @@ def test_sweep_that_gives_up_a_hanging_question_leaves_no_claim(sandbox, monkeyp
     (left,) = again(hanging)
     assert (left.status, left.leased_until) == (Status.INITIATED, None)
     assert left.next_check_at <= timezone.now()
-
-
-def test_one_sweep_leaves_what_fell_due_after_its_start(sandbox):
-    (due,) = known(sandbox)
-    (later,) = known(sandbox, next_check_at=timezone.now() + timedelta(seconds=0.5))
-    sandbox.fault("token", "latency", seconds=1)  # by the first claim both are due
-
-    Sweep().run_once()
-
-    assert [order.status for order in again(due, later)] == [Status.SUCCESS, Status.INITIATED]
-    assert again(later)[0].leased_until is None
 
 
 def test_sweep_with_a_limit_asks_about_so_many_and_no_more(sandbox):
