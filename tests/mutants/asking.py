@@ -154,7 +154,7 @@ MUTANTS = (
         SWEEP,
         "limit=grant.count, due_by=self._due_by)",
         "limit=grant.count)",
-        ("tests/payments/test_sweep.py::test_sweep_leaves_what_falls_due_after_its_start",),
+        (f"{T_SWEEP}::test_sweep_that_began_earlier_leaves_what_fell_due_since",),
     ),
     Mutant(
         "sweep-ignores-limit",

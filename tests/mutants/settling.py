@@ -245,8 +245,8 @@ MUTANTS = (
         "raising-shop-calls-nobody",
         "after three tries a person hears that delivering raises",
         FULFILMENT,
-        "if order.fulfil_attempts >= ATTENTION_AFTER and not order.attention:",
-        "if False:",
+        "order.fulfil_attempts >= ATTENTION_AFTER and not order.attention",
+        "False",
         (f"{DELIVER}::test_fulfil_again_that_raises_backs_off_calls_a_person_at_the_third_and_heals",),
     ),
     Mutant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +109,18 @@ def test_sweep_that_gives_up_a_hanging_question_leaves_no_claim(sandbox, monkeyp
     (left,) = again(hanging)
     assert (left.status, left.leased_until) == (Status.INITIATED, None)
     assert left.next_check_at <= timezone.now()
+
+
+def test_sweep_that_began_earlier_leaves_what_fell_due_since(sandbox):
+    now = timezone.now()
+    (due,) = known(sandbox, next_check_at=now - timedelta(seconds=20))
+    (later,) = known(sandbox, next_check_at=now - timedelta(seconds=5))
+    begun = Sweep()
+    begun._due_by = now - timedelta(seconds=10)
+
+    begun._work_off(None)
+
+    assert [order.status for order in again(due, later)] == [Status.SUCCESS, Status.INITIATED]
 
 
 def test_sweep_with_a_limit_asks_about_so_many_and_no_more(sandbox):
