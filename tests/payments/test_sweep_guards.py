@@ -115,6 +115,7 @@ def test_sweep_that_began_earlier_leaves_what_fell_due_since(sandbox):
     now = timezone.now()
     (due,) = known(sandbox, next_check_at=now - timedelta(seconds=20))
     (later,) = known(sandbox, next_check_at=now - timedelta(seconds=5))
+    GatewayThrottle.objects.create(pk=1, rate=1000, tokens=100, refilled_at=now, adapted_at=now)
     begun = Sweep()
     begun._due_by = now - timedelta(seconds=10)
 
