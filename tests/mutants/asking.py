@@ -5,9 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 CLAIMS, SWEEP, THROTTLE = (f"payments/{name}.py" for name in ("claims", "sweep", "throttle"))
-T_CLAIMS, T_SWEEP, T_THROTTLE = (
-    f"tests/payments/test_{name}.py" for name in ("claims", "sweep_guards", "throttle")
-)
+T_CLAIMS, T_SWEEP, T_THROTTLE = (f"tests/payments/test_{name}.py" for name in ("claims", "sweep", "throttle"))
 T_VERIFY = "tests/payments/test_verify.py"
 
 MUTANTS = (
@@ -194,9 +192,7 @@ MUTANTS = (
         SWEEP,
         "while not self._is_stopped() and not self.summary.gateway_is_dead:",
         "while not self._is_stopped():",
-        (
-            "tests/journeys/test_trouble.py::test_one_sweep_over_a_dead_gateway_says_why_and_leaves_the_orders_due",
-        ),
+        (f"{T_SWEEP}::test_one_sweep_over_a_gateway_that_only_fails_comes_back_another_time",),
     ),
     Mutant(
         "throttle-without-lock",

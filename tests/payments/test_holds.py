@@ -130,8 +130,9 @@ def test_hold_when_the_whole_watch_is_over_ends_by_policy(plug, policy, left):
     assert (settled.holding, len(kept())) == (bool(left), left)
 
 
-def test_hold_of_an_order_paid_with_another_sum_is_for_a_person_to_end():
-    order = held_order(age_s=80 * 3600)
+@pytest.mark.parametrize("status", [Status.INITIATED, Status.EXPIRED])
+def test_hold_of_an_order_paid_with_another_sum_is_for_a_person_to_end(status):
+    order = held_order(status, age_s=80 * 3600)
 
     settled = settle(order, make.answer("COMPLETED", amount=100))
 

@@ -1,8 +1,7 @@
-"""The pipeline in one process: what it claims, how many at once, and what one order's trouble costs the others."""
+"""The pipeline in one process: how much it takes, what stops it, and what it leaves behind."""
 
 from __future__ import annotations
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import claims, completion, gateway, sweep, throttle
-from payments.answers import Answer
+from payments import claims, sweep
 from payments.models import GatewayThrottle, PaymentOrder
-from payments.states import Status
-from payments.sweep import Sweep
+from payments.states import Fulfilment, Status
+from payments.sweep import Checked, Sweep
 from tests import make
-from tests.sandbox import wait_until
+from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,179 +24,140 @@ def shop(plug):
     plug("delivers")
 
 
-class Gateway:
-    """In place of the one door, so that a test decides when each answer comes."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.asked: list[str] = []
-        self.waiting: list[Any] = []
-        self.answer = lambda name: make.answer("COMPLETED")
-        self.holds_back = False
-        patch.setattr(gateway, "check_credentials", lambda: None)
-        patch.setattr(gateway, "submit_ask", self.submit_ask)
-
-    def submit_ask(self, merchant_order_id: str, on_answer: Any) -> None:
-        self.asked.append(merchant_order_id)
-        self.waiting.append((merchant_order_id, on_answer))
-        if not self.holds_back:
-            self.let_go()
-
-    def let_go(self) -> None:
-        waiting, self.waiting = self.waiting, []
-        for name, on_answer in waiting:
-            on_answer(self.answer(name))
+def known(sandbox: Sandbox, count: int = 1, state: str = "COMPLETED", **fields: Any) -> list[PaymentOrder]:
+    """Due orders of ours that the emulator knows as well."""
+    orders = [make.order(gateway_order_id="", **fields) for _ in range(count)]
+    sandbox.register(
+        *[{"merchantOrderId": o.merchant_order_id, "amount": o.amount, "state": state} for o in orders]
+    )
+    return orders
 
 
-@pytest.fixture
-def door(monkeypatch) -> Gateway:
-    return Gateway(monkeypatch)
+def again(*orders: PaymentOrder) -> list[PaymentOrder]:
+    return [PaymentOrder.objects.get(pk=order.pk) for order in orders]
 
 
-def orders(count: int, **fields: Any) -> list[PaymentOrder]:
-    return [make.order(**fields) for _ in range(count)]
+def held() -> int:
+    return PaymentOrder.objects.filter(leased_until__isnull=False).count()
 
 
-def statuses() -> list[str]:
-    return sorted(PaymentOrder.objects.values_list("status", flat=True))
+def booked() -> int:
+    return PaymentOrder.objects.filter(fulfilment=Fulfilment.BOOKED).count()
 
 
-def test_sweep_settles_what_is_due_and_leaves_the_rest(door):
-    due = orders(3)
-    later = make.order(next_check_at=timezone.now() + timedelta(minutes=1))
+def test_sweep_at_a_slow_gateway_has_no_more_questions_under_way_than_allowed(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 3)
+    known(sandbox, 9)
+    sandbox.settings(latency=0.2)
+    under_way = []
 
-    summary = Sweep().run_once()
+    Sweep(on_checked=lambda _: under_way.append(held())).run_once()
 
-    assert sorted(door.asked) == sorted(order.merchant_order_id for order in due)
-    assert (summary.checked, summary.moved) == (3, {"SUCCESS": 3})
-    later.refresh_from_db()
-    assert (later.status, later.asks) == ("INITIATED", 0)
-
-
-def test_sweep_with_a_limit_takes_no_more(door):
-    orders(5)
-
-    assert Sweep(limit=2).run_once().checked == 2
-    assert len(door.asked) == 2
+    assert booked() == 9
+    assert max(under_way) <= 3
 
 
-def test_sweep_leaves_what_falls_due_after_its_start(door):
-    orders(1)
+@pytest.mark.parametrize("state", ["PENDING", "COMPLETED"])
+def test_sweep_when_one_answer_cannot_be_written_down_settles_the_others(sandbox, state):
+    (odd,) = known(sandbox, state="PENDING")
+    others = known(sandbox, 3, state)
+    claimed = claims.claim_due(now=timezone.now(), limit=4)
+    vanish(odd)
 
-    def answer(name: str) -> Answer:
-        if PaymentOrder.objects.count() < 4:
-            make.order(next_check_at=timezone.now())  # fell due while we were asking
-        return make.answer("COMPLETED")
+    summary = Sweep().run_once(only=claimed)
 
-    door.answer = answer
-    summary = Sweep().run_once()
-
-    assert summary.checked == 1
-
-
-def test_one_orders_trouble_stops_no_other(door, monkeypatch, logs):
-    bad = orders(4)[0]
-    settle = completion.settle
-
-    def breaks(order_id: int, *arguments: Any, **how: Any) -> PaymentOrder:
-        if order_id == bad.pk:
-            raise ValueError("a bug")
-        return settle(order_id, *arguments, **how)
-
-    monkeypatch.setattr(completion, "settle", breaks)
-
-    summary = Sweep().run_once()
-
-    assert (summary.moved, logs.count("order could not be settled")) == ({"SUCCESS": 3}, 1)
-    assert statuses() == ["INITIATED", "SUCCESS", "SUCCESS", "SUCCESS"]
+    assert summary.checked == 3
+    assert {order.gateway_state for order in again(*others)} == {state}
+    assert held() == 0
 
 
-def test_answers_that_cannot_be_put_back_together_are_settled_one_by_one(door, monkeypatch, logs):
-    orders(3)
-    door.answer = lambda name: make.answer("PENDING")
-
-    def breaks(*_: Any, **__: Any) -> None:
-        raise ValueError("one of them cannot be stored")
-
-    monkeypatch.setattr(claims, "put_back", breaks)
-
-    Sweep().run_once()
-
-    assert logs.count("answers could not be put back together") >= 1
-    assert list(PaymentOrder.objects.values_list("asks", "leased_until")) == [(1, None)] * 3
+def vanish(order: PaymentOrder) -> None:
+    """Nothing that PhonePe can say of it will find its row."""
+    with make.unguarded(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM payments_event WHERE order_id = %s", [order.pk])
+        cursor.execute("DELETE FROM payments_order WHERE id = %s", [order.pk])
 
 
-def test_no_more_questions_are_under_way_than_allowed(door, monkeypatch, settings):
-    settings.PHONEPE_MAX_RPS = 10_000
-    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 4)
-    orders(10)
-    door.holds_back, most = True, 0
-    running = Sweep()
-    collect = running._collect
+def test_sweep_told_to_stop_claims_nothing_more_and_finishes_what_is_under_way(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 2)
+    known(sandbox, 6)
+    sandbox.settings(latency=0.2)
+    running: Sweep
 
-    def watch(timeout_s: float) -> None:
-        nonlocal most
-        most = max(most, len(door.waiting))
-        door.let_go()
-        collect(timeout_s)
+    def stop_at_the_first(_: Checked) -> None:
+        running.stop()
 
-    monkeypatch.setattr(running, "_collect", watch)
+    running = Sweep(on_checked=stop_at_the_first)
     running.run_once()
 
-    assert (most, len(door.asked)) == (4, 10)
+    assert (booked(), held()) == (2, 0)
 
 
-def test_a_stopped_sweep_claims_nothing_more_and_finishes_what_is_under_way(door):
-    first = make.order()
-    door.holds_back = True
-    running = Sweep()
-    thread = threading.Thread(target=_run_for_ever, args=(running,))
-    thread.start()
-    wait_until(lambda: door.waiting)
+def test_sweep_that_gives_up_a_hanging_question_leaves_no_claim(sandbox, monkeypatch):
+    monkeypatch.setattr(sweep, "STOP_WITHIN_S", 0.2)
+    (hanging,) = known(sandbox)
+    sandbox.fault("status", "hang", seconds=5, merchantOrderId=hanging.merchant_order_id)
+    known(sandbox)
+    running: Sweep
 
-    running.stop()
-    second = make.order()
-    door.let_go()
-    thread.join(10)
+    def stop_at_the_first(_: Checked) -> None:
+        running.stop()
 
-    assert not thread.is_alive()
-    assert door.asked == [first.merchant_order_id]
-    assert (statuses(), PaymentOrder.objects.get(pk=second.pk).leased_until) == (
-        ["INITIATED", "SUCCESS"],
-        None,
-    )
+    running = Sweep(on_checked=stop_at_the_first)
+    running.run_once()
+
+    (left,) = again(hanging)
+    assert (left.status, left.leased_until) == (Status.INITIATED, None)
+    assert left.next_check_at <= timezone.now()
 
 
-def test_what_is_still_under_way_when_time_is_up_is_given_up_at_once(door, monkeypatch):
-    monkeypatch.setattr(sweep, "STOP_WITHIN_S", 0.1)
-    order = make.order()
-    door.holds_back = True
-    running = Sweep()
-    thread = threading.Thread(target=_run_for_ever, args=(running,))
-    thread.start()
-    wait_until(lambda: door.waiting)
+def test_sweep_that_began_earlier_leaves_what_fell_due_since(sandbox):
+    now = timezone.now()
+    (due,) = known(sandbox, next_check_at=now - timedelta(seconds=20))
+    (later,) = known(sandbox, next_check_at=now - timedelta(seconds=5))
+    GatewayThrottle.objects.create(pk=1, rate=1000, tokens=100, refilled_at=now, adapted_at=now)
+    begun = Sweep()
+    begun._due_by = now - timedelta(seconds=10)
 
-    running.stop()
-    thread.join(10)
+    begun._work_off(None)
 
-    order.refresh_from_db()
-    assert (order.status, order.leased_until) == (Status.INITIATED, None)
-    assert order.next_check_at <= timezone.now()
+    assert [order.status for order in again(due, later)] == [Status.SUCCESS, Status.INITIATED]
 
 
-def test_calls_that_were_granted_and_not_made_are_given_back(door, settings):
-    settings.PHONEPE_MAX_RPS = 1000
-    throttle.take(1, now=timezone.now())
-    make.order()
-    before = GatewayThrottle.objects.get().tokens
+def test_sweep_with_a_limit_asks_about_so_many_and_no_more(sandbox):
+    known(sandbox, 5)
+
+    summary = Sweep(limit=2).run_once()
+
+    assert (summary.checked, booked(), held()) == (2, 2, 0)
+
+
+def test_sweep_gives_back_the_calls_it_did_not_make(sandbox, settings):
+    settings.PHONEPE_MAX_RPS = 20
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=20, tokens=2, refilled_at=now, adapted_at=now)
+    known(sandbox)
 
     Sweep().run_once()
 
-    assert GatewayThrottle.objects.get().tokens > before - 3  # one call, not the 200 that there was room for
+    assert GatewayThrottle.objects.get().tokens == pytest.approx(1)
 
 
-def _run_for_ever(running: Sweep) -> None:
+def test_sweep_delivers_a_paid_order_without_asking(sandbox):
+    order = make.paid_order(next_check_at=timezone.now())
 
-    try:
-        running.run_for_ever(interval_s=60, on_turn=lambda: None)
-    finally:
-        connection.close()
+    Sweep().run_once()
+
+    assert again(order)[0].fulfilment == Fulfilment.BOOKED
+    assert sandbox.calls(order.merchant_order_id).get("status", 0) == 0
+
+
+def test_one_sweep_over_a_gateway_that_only_fails_comes_back_another_time(sandbox, settings):
+    settings.PHONEPE_MAX_RPS = 20
+    orders = known(sandbox, 12, "PENDING")
+    sandbox.fault("status", "server_error")
+
+    summary = Sweep().run_once()
+
+    assert (summary.gateway_is_dead, summary.gateway_was_unusable) == (True, True)
+    assert sandbox.calls()["status"] < len(orders)
