@@ -87,6 +87,7 @@ def test_a_stalled_job_whose_successor_is_queued_gives_way_and_keeps_no_other_fr
     assert statuses() == {other: "todo", successor: "todo"}
 
 
+@pytest.mark.okpuja  # starts OkPuja's checker
 def test_a_refund_whose_job_lost_the_database_is_pursued_again(sandbox: Sandbox, tmp_path: Any):
     refund = request(paid_order(sandbox))
     parameters = wakeups.connect_parameters()
@@ -101,6 +102,7 @@ def test_a_refund_whose_job_lost_the_database_is_pursued_again(sandbox: Sandbox,
     assert sandbox.calls()["refund"] == 1
 
 
+@pytest.mark.okpuja  # starts OkPuja's checker
 def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
     sandbox: Sandbox, tmp_path: Any
 ):
@@ -115,6 +117,7 @@ def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
     assert [job.args["attempt"] for job in ProcrastinateJob.objects.filter(status="todo")] == [7]
 
 
+@pytest.mark.okpuja  # starts OkPuja's checker
 def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
     log = tmp_path / "checker.log"
     with checker(log=log, PHONEPE_BASE_URL=sandbox.base_url):
