@@ -13,7 +13,7 @@ from cart import slots
 from cart.models import Cart, Slot
 from catalog.models import Puja
 from tests.browser.conftest import Shop, visit
-from tests.browser.test_shop import assert_nothing_odd, fill_cart
+from tests.browser.customer import fill_cart
 
 pytestmark = pytest.mark.browser
 
@@ -48,7 +48,7 @@ def test_puja_page_when_a_day_is_looked_at_then_full_times_cannot_be_chosen(
     expect(visitor.page.get_by_role("status")).to_contain_text("6:00 AM, 7:30 AM, 10:30 AM, 4:00 PM")
     assert visitor.page.url == f"{shop.url}/puja/ganesh-puja/#when"
     visitor.screenshot("free-times")
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_puja_page_when_the_day_is_full_then_says_so(browser: Browser, shop: Shop) -> None:
@@ -59,7 +59,7 @@ def test_puja_page_when_the_day_is_full_then_says_so(browser: Browser, shop: Sho
 
     expect(visitor.page.get_by_role("status")).to_contain_text("Please choose another day.")
     visitor.screenshot("day-is-full")
-    assert_nothing_odd(visitor)
+    visitor.assert_nothing_odd()
 
 
 def test_puja_page_when_enter_is_pressed_in_a_field_then_the_form_is_sent(
