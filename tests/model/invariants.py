@@ -44,7 +44,9 @@ def in_the_end(world: World) -> None:
         if known.state != "COMPLETED":
             assert order.status in CLOSED_UNPAID, f"G1 {name} was never paid and is {order.status}"
         elif known.taken != order.amount:
-            assert order.attention in BY_A_PERSON, f"G4 {name} took another sum in silence"
+            assert {order.attention, order.handled} & set(BY_A_PERSON), (
+                f"G4 {name} took another sum in silence"
+            )
         else:
             assert order.status == Status.SUCCESS, f"G1 {name} was paid and is {order.status}"
             is_booked = Booking.objects.filter(merchant_order_id=name).exists()

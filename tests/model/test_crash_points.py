@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import inbox
+from payments import byhand, inbox
 from payments.models import PaymentOrder, WebhookDelivery
 from payments.states import Source
 from tests.model import invariants, shop, steps
@@ -110,6 +110,18 @@ def undeliverable_without_refund(world: World) -> None:
     world.audit()
 
 
+def settles_by_hand(world: World) -> None:
+    byhand.settle_attention(first(world), by="ravi", reason="seen to it", now=timezone.now())
+
+
+def refunds_by_hand(world: World) -> None:
+    byhand.refund(first(world), amount_paise=5000, reason="asked for", by="ravi", now=timezone.now())
+
+
+def books_anyway(world: World) -> None:
+    byhand.book_anyway(first(world), by="ravi", reason="it can be done", now=timezone.now())
+
+
 def prunes(world: World) -> None:
     inbox.prune(before=timezone.now())
 
@@ -153,6 +165,12 @@ STORIES: dict[str, list[Act]] = {
         undeliverable_without_refund,
     ],
     "another sum": [starts(), pays(paise=100), waits(30), sweeps, webhook, sweeps],
+    "another sum, settled by hand": [starts(), pays(paise=100), waits(30), sweeps, settles_by_hand, sweeps],
+    "refunded by hand": [starts(), pays(), webhook, sweeps, refunds_by_hand, works, refunds_end("COMPLETED"), works],
+    "refused, refund failed, booked anyway": [
+        starts(), pays(), behaves("refuses"), webhook, sweeps, works, refunds_end("FAILED"), works, behaves(""),
+        books_anyway,
+    ],
     "late for a slot that is gone": [
         starts(), fails, waits(30), sweeps, starts("cart-2"), starts("cart-3"), pays(), waits(400), sweeps, works,
     ],
