@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
+from django.db import transaction
 from django.utils import timezone
 from playwright.sync_api import Browser
 
@@ -51,7 +52,8 @@ def order(status: Status = Status.INITIATED, *, of: Cart | None = None, **fields
 
 def booked(**fields: Any) -> PaymentOrder:
     paid = order(Status.SUCCESS, of=cart(**fields), payment_mode="UPI_QR", utr="123456789012")
-    number = fulfilment.fulfil(PaidOrder.of(paid))
+    with transaction.atomic():  # as the engine calls it
+        number = fulfilment.fulfil(PaidOrder.of(paid))
     values = {"fulfilment": Fulfilment.BOOKED, "fulfilment_reference": number}
     PaymentOrder.objects.filter(pk=paid.pk).update(**values)
     paid.refresh_from_db()
