@@ -57,5 +57,5 @@ class Server:
         assert self._holder.stdout
         self.pg_ctl("-m", "immediate", "stop")
         self._holder.stdin.close()
-        self._holder.wait(10)
+        self._holder.wait(60)  # a loaded machine takes its time
         self._holder.stdout.close()
