@@ -20,6 +20,12 @@ from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers")
+
+
 START = """
     UPDATE procrastinate_jobs SET status = 'doing', queueing_lock = %(lock)s, worker_id = %(worker)s WHERE id = %(job)s;
     UPDATE procrastinate_events SET at = now() - %(ago)s * interval '1 second' WHERE job_id = %(job)s;
