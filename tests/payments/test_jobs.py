@@ -130,6 +130,7 @@ def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, t
         wait_until(lambda: periodic_defers() and worker_listens())  # it notices the loss by its ear
         with connection.cursor() as cursor:
             cursor.execute(LOSE_ALL)
+            cursor.execute("DELETE FROM procrastinate_jobs")  # one that waits is not deferred a second time
             cursor.execute("DELETE FROM procrastinate_periodic_defers")
 
         wait_until(periodic_defers, within_s=20)
