@@ -126,6 +126,8 @@ def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
 @pytest.mark.okpuja  # starts OkPuja's checker
 def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
     log = tmp_path / "checker.log"
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_periodic_defers")  # of an earlier test's checker
     with checker(log=log, PHONEPE_BASE_URL=sandbox.base_url):
         wait_until(lambda: periodic_defers() and worker_listens())  # it notices the loss by its ear
         with connection.cursor() as cursor:
