@@ -123,6 +123,7 @@ def test_a_hurried_look_at_a_refund_does_not_wait_for_the_one_that_was_planned(
     assert [job.args["attempt"] for job in ProcrastinateJob.objects.filter(status="todo")] == [7]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.okpuja  # starts OkPuja's checker
 def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, tmp_path: Any):
     log = tmp_path / "checker.log"
@@ -135,7 +136,7 @@ def test_periodic_jobs_go_on_after_every_connection_was_lost(sandbox: Sandbox, t
             cursor.execute("DELETE FROM procrastinate_jobs")  # one that waits is not deferred a second time
             cursor.execute("DELETE FROM procrastinate_periodic_defers")
 
-        wait_until(periodic_defers, within_s=20)
+        wait_until(periodic_defers, within_s=150)  # at once by a worker begun anew, else at the next tick
 
     assert log.read_text().count("deferrer error") <= 2
 
