@@ -175,7 +175,7 @@ MUTANTS = (
         BOOKING,
         "        slots.take(paid)\n",
         "",
-        (f"{T_SLOTS}::test_a_booking_takes_the_place_and_nothing_gives_it_back",),
+        (f"{T_SLOTS}::test_late_money_for_a_time_that_is_gone_is_refunded",),
     ),
     Mutant(
         "second-order-of-cart-books",
