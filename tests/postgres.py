@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -47,6 +49,20 @@ class Server:
             cwd="/",
             check=True,
         )
+
+    def crash(self) -> None:
+        """End it without a checkpoint, as a crash would, and start it again."""
+        self.pg_ctl("-m", "immediate", "stop")
+        self.start()
+
+    def start(self) -> None:
+        """Start it after a stop; PostgreSQL refuses while a backend of the stopped one has not noticed yet."""
+        for pause_s in (0.5, 1, 2, 4, 8):
+            with suppress(subprocess.CalledProcessError):
+                self.pg_ctl("-w", "-o", f'-h "" -k {self.host}', "start")
+                return
+            time.sleep(pause_s)
+        raise AssertionError(f"PostgreSQL does not start; {self.folder / 'log'} says why")
 
     def ask(self, sql: str) -> list[tuple[object, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:

@@ -40,7 +40,7 @@ class Wrecker:
 
     async def _crash_postgres(self) -> None:
         async with self.database_free:
-            await asyncio.to_thread(self._server.pg_ctl, "-m", "immediate", "-w", "restart")
+            await asyncio.to_thread(self._server.crash)
         self._tally.count("killed", "postgres")
 
     async def _kill(self, kind: str) -> None:

@@ -41,7 +41,7 @@ def test_checker_web_site_and_mails_go_on_after_postgresql_was_restarted(
         web(log=tmp_path / "web.log", port=free_port(), **settings) as site,
     ):
         pay_and_await_booking(site, server)
-        server.pg_ctl("-m", "immediate", "-w", "restart")
+        server.crash()
         assert customer.call("GET", f"{site}/healthz").status == 200
         wait_until(lambda: customer.call("GET", f"{site}/readyz").status == 200)
 
@@ -80,7 +80,7 @@ def test_a_checker_told_to_stop_while_the_database_is_gone_ends_in_time(
 
         running.terminate()
         exit_code = running.wait(10)
-    server.pg_ctl("-w", "-o", f'-h "" -k {server.host}', "start")
+    server.start()
 
     assert exit_code == 0
     told = [json.loads(line) for line in log.read_text().splitlines()]
