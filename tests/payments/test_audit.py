@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -22,15 +20,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def shop(plug):
     plug("delivers")
-
-
-@contextmanager
-def unguarded() -> Iterator[None]:
-    """PostgreSQL without our triggers: how else should a break get in?"""
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        yield
-        cursor.execute("SET session_replication_role = DEFAULT")
 
 
 def paid(**fields: Any) -> PaymentOrder:
@@ -210,7 +199,7 @@ def test_audit_finds_two_deliveries_of_one_cart():
 
 def test_audit_finds_refunded_more_than_paid():
     order = paid()
-    with unguarded():
+    with make.unguarded():
         refund(order, 149900), refund(order, 1)
 
     assert findings() == [("refunded_more_than_paid", order.merchant_order_id, "")]
