@@ -1,6 +1,6 @@
 """How fast the client asks, beside `requests` in threads and PhonePe's SDK in the same run.
 
-Each way is a process of its own and asks a stand-in gateway that takes 50 ms (`client_gateway`); the ways
+Each way is a process of its own and asks a stand-in gateway that takes 50 ms (`gateway`); the ways
 take turns, so that other work on this machine meets all of them.
 """
 
@@ -36,7 +36,7 @@ def main() -> None:
     if not SDK_PYTHON.exists():
         sys.exit("requests and the SDK are not installed: run `make bench`")
     gateway = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.client_gateway", str(LATENCY_S)],
+        [sys.executable, "-m", "benchmarks.gateway", str(LATENCY_S)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

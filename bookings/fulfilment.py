@@ -61,10 +61,11 @@ def _book(paid: PaidOrder) -> tuple[Booking, bool]:
     Who loses a race waits at the index until the winner has committed, and then sees its booking. A refusal
     without a booking to show was a number that is taken, or a customer deleted meanwhile: look again.
     """
+    frozen = content(paid)
     for attempt in range(1, TRIES + 1):
         try:
             with transaction.atomic():
-                booking = Booking.objects.create(**_content(paid))
+                booking = Booking.objects.create(**frozen | {"owner_id": _living(frozen["owner_id"])})
                 # The foreign key is checked at commit by default, too late to save the record of the money.
                 connection.check_constraints()
                 return booking, True
@@ -77,19 +78,21 @@ def _book(paid: PaidOrder) -> tuple[Booking, bool]:
     raise AssertionError("unreachable")
 
 
-def _content(paid: PaidOrder) -> dict[str, Any]:
+def content(paid: PaidOrder) -> dict[str, Any]:
+    """The columns of the booking, from the snapshot alone; its `owner_id` may be gone since."""
     frozen = paid.snapshot
     return {
         "cart_id": paid.reference,
         "merchant_order_id": paid.merchant_order_id,
         "amount": paid.amount_paise,
-        "owner": _owner(frozen.get("owner_id")),
+        "owner_id": frozen.get("owner_id"),
         "date": date.fromisoformat(frozen["date"]),
         "time": time.fromisoformat(frozen["time"]),
         **{field: frozen[field] for field in ("puja", "package", "name", "email", "phone", "address")},
     }
 
 
-def _owner(user_id: int | None) -> Any:
+def _living(user_id: int | None) -> int | None:
     """The signed-in customer, unless the account is gone since."""
-    return user_id and get_user_model().objects.filter(pk=user_id).first()
+    is_here = user_id is not None and get_user_model().objects.filter(pk=user_id).exists()
+    return user_id if is_here else None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import date, time
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.utils import timezone
 
 from cart import slots
@@ -60,6 +63,22 @@ def mark_booked(reference: str, *, paid_paise: int) -> bool:
         return False
     open_carts = Cart.objects.filter(cart_id=cart_id, status=Cart.Status.OPEN)
     return bool(open_carts.update(status=Cart.Status.BOOKED, price_paise=paid_paise))
+
+
+def mark_many_booked(paid_paise: Mapping[str, int]) -> None:
+    """As `mark_booked`, of many carts by their reference. References that are no cart's are passed over."""
+    rows = [
+        {"cart_id": str(cart), "paise": paid_paise[name]} for name in paid_paise if (cart := _as_uuid(name))
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE cart_cart c SET status = 'BOOKED', price_paise = p.paise
+            FROM jsonb_to_recordset(%s::jsonb) AS p(cart_id uuid, paise bigint)
+            WHERE c.cart_id = p.cart_id AND c.status = 'OPEN'
+            """,
+            [json.dumps(rows)],
+        )
 
 
 def _may_see(cart: Cart, user: Any) -> bool:

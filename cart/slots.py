@@ -7,7 +7,8 @@ under an order that may still need the engine's lock on the cart, which `hold` t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -36,6 +37,18 @@ WHERE s.puja_id = %s AND s.date = %s AND s.time = %s AND s.taken >= s.capacity A
     SELECT FROM cart_slothold h
     WHERE h.slot_id = s.id AND h.cart_id = %s AND h.state IN ('HELD', 'TAKEN')
 )
+"""
+
+
+# Only carts with this one place: what else is kept for a cart must be let go, which is `release`'s.
+TAKE_MANY = """
+UPDATE cart_slothold h SET state = 'TAKEN', changed_at = %s
+FROM jsonb_to_recordset(%s::jsonb) AS p(cart_id text, puja_id bigint, date date, time time)
+JOIN cart_slot s ON s.puja_id = p.puja_id AND s.date = p.date AND s.time = p.time
+WHERE h.cart_id = p.cart_id AND h.slot_id = s.id AND h.state = 'HELD' AND NOT EXISTS (
+    SELECT FROM cart_slothold other WHERE other.cart_id = h.cart_id AND other.id <> h.id AND other.state = 'HELD'
+)
+RETURNING h.cart_id
 """
 
 
@@ -88,6 +101,22 @@ def take(paid: PaidOrder) -> None:
     slot = _locked(when)
     if slot is None or not (_take_held(paid.reference, slot) or _occupy(slot, paid.reference, State.TAKEN)):
         raise Unfulfillable(GONE)
+
+
+def take_many(paid: Sequence[PaidOrder]) -> frozenset[str]:
+    """Give the kept places of many carts to their bookings; the carts that had one kept, and no other.
+
+    The caller holds the transaction. Others are left to `take`.
+    """
+    wanted = [(order.reference, When.of(order.snapshot)) for order in paid]
+    places = [
+        {"cart_id": reference, "puja_id": when.puja_id, "date": str(when.date), "time": str(when.time)}
+        for reference, when in wanted
+        if when is not None
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE_MANY, [timezone.now(), json.dumps(places)])
+        return frozenset(cart_id for (cart_id,) in cursor.fetchall())
 
 
 def release(reference: str) -> None:

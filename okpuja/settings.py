@@ -204,6 +204,7 @@ LATE_WATCH_HOURS = _within("LATE_WATCH_HOURS", 72, 1, 24 * 30)
 
 PAYMENTS = {
     "FULFIL": "bookings.fulfilment.fulfil",
+    "FULFIL_MANY": "bookings.many.fulfil",
     "PAYABLE": "cart.payable.find",
     "HOLD": "cart.slots.hold",
     "RELEASE": "cart.slots.release",

@@ -6,9 +6,11 @@ commits (measured), and a claim must be one statement, or two checkers could tak
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
@@ -21,7 +23,32 @@ from payments.states import Source, Status
 # Longer than a question can take (gateway.ASK_LIMIT_S) and its answer needs to be written down.
 LEASE = timedelta(seconds=20)
 
+# What is needed to ask, to judge and to report; `snapshot` and the pay page are long and come when asked for.
+CLAIMED = ", ".join(
+    f.column for f in PaymentOrder._meta.concrete_fields if f.name not in ("snapshot", "pay_page_url")
+)
+CLAIM = f"""
+    UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
+    WHERE id = ANY (ARRAY(  -- an array is made once; a plan may run IN's subquery, and its LIMIT, per row
+        SELECT id FROM payments_order
+        WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
+        ORDER BY next_check_at LIMIT %(limit)s
+        FOR NO KEY UPDATE SKIP LOCKED
+    ))
+    RETURNING {CLAIMED}
+"""  # noqa: S608  our own columns
+
+# One JSON text instead of an array per column: psycopg would build each array element by element.
 PUT_BACK = """
+    WITH told AS (
+        SELECT * FROM jsonb_to_recordset(%(waiting)s::jsonb) AS t(
+            id bigint, lease timestamptz, source text, asked_at timestamptz, answered_at timestamptz,
+            state text, next_check_at timestamptz, detail jsonb
+        )
+    ), recorded AS (
+        INSERT INTO payments_event (order_id, at, kind, source, from_status, to_status, detail)
+        SELECT id, %(now)s, 'answered', source, '', '', detail FROM told
+    )
     UPDATE payments_order o SET
         leased_until = NULL,
         asks = o.asks + 1,
@@ -30,10 +57,7 @@ PUT_BACK = """
         gateway_state = coalesce(v.state, o.gateway_state),
         next_check_at = CASE WHEN o.nudged_at >= v.asked_at THEN %(now)s ELSE v.next_check_at END,
         nudged_by = CASE WHEN o.nudged_at >= v.asked_at OR v.answered_at IS NULL THEN o.nudged_by ELSE '' END
-    FROM unnest(
-        %(ids)s::bigint[], %(leases)s::timestamptz[], %(asked)s::timestamptz[],
-        %(answered)s::timestamptz[], %(states)s::text[], %(next)s::timestamptz[]
-    ) AS v(id, lease, asked_at, answered_at, state, next_check_at)
+    FROM told v
     WHERE o.id = v.id AND o.leased_until = v.lease
 """
 
@@ -54,20 +78,8 @@ def claim_due(
 ) -> list[PaymentOrder]:
     """Take up to `limit` orders due now (or at `due_by`, if given); nobody else gets them until the lease
     ends or they are put back."""
-    claimed = PaymentOrder.objects.raw(
-        """
-        UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
-        WHERE id = ANY (ARRAY(  -- an array is made once; a plan may run IN's subquery, and its LIMIT, per row
-            SELECT id FROM payments_order
-            WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
-            ORDER BY next_check_at LIMIT %(limit)s
-            FOR NO KEY UPDATE SKIP LOCKED
-        ))
-        RETURNING *
-        """,
-        {"now": now, "due_by": due_by or now, "until": now + lease, "limit": limit},
-    )
-    return list(claimed)
+    claim = {"now": now, "due_by": due_by or now, "until": now + lease, "limit": limit}
+    return list(PaymentOrder.objects.raw(CLAIM, claim))
 
 
 def claim_one(
@@ -88,35 +100,33 @@ def claim_one(
 
 
 @transaction.atomic(durable=True)
-def put_back(waiting: Sequence[Waiting], *, now: datetime) -> None:
-    """Record answers that change nothing and set the next check of each order, all in two statements.
+def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
+    """Record answers that change nothing and set the next check of each order, all in one statement; how many.
 
     An order that was hurried while it was being asked about is due again at once: the answer may be
     older than the reason to hurry. One whose lease ran out is somebody else's by now and left alone.
     """
-    PaymentEvent.objects.bulk_create(
-        PaymentEvent(
-            order=one.order,
-            at=now,
-            kind=PaymentEvent.Kind.ANSWERED,
-            source=one.source,
-            detail=one.answer.evidence(),
-        )
+    rows = [
+        {
+            "id": one.order.pk,
+            "lease": one.order.leased_until,
+            "source": one.source,
+            "asked_at": one.answer.asked_at,
+            "answered_at": now if one.answer.is_answer else None,
+            "state": one.answer.status.state[:32] if one.answer.status else None,
+            "next_check_at": one.next_check_at,
+            "detail": one.answer.evidence(),
+        }
         for one in waiting
-    )
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(
-            PUT_BACK,
-            {
-                "now": now,
-                "ids": [one.order.pk for one in waiting],
-                "leases": [one.order.leased_until for one in waiting],
-                "asked": [one.answer.asked_at for one in waiting],
-                "answered": [now if one.answer.is_answer else None for one in waiting],
-                "states": [one.answer.status.state[:32] if one.answer.status else None for one in waiting],
-                "next": [one.next_check_at for one in waiting],
-            },
-        )
+        cursor.execute(PUT_BACK, {"now": now, "waiting": as_json(rows)})
+    return len(rows)
+
+
+def as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows for a statement's `jsonb_to_recordset`; instants are written to the microsecond."""
+    return json.dumps(rows, default=datetime.isoformat)
 
 
 def release(orders: Sequence[PaymentOrder], *, until: datetime) -> None:

@@ -5,6 +5,7 @@ PAYMENTS = {
     "PAYABLE": "cart.payable.find",           # (reference, user) → Payable, or errors.NotFound
     "UNFULFILLABLE": "refund",                # or "hold": what to do with money that buys nothing
     # and, for who needs them:
+    "FULFIL_MANY": "bookings.many.fulfil",    # PaidOrders → {merchant_order_id: reference} of those delivered
     "HOLD": "cart.slots.hold",                # Payable → None, or errors.NotPayable: keep it while it may be paid
     "RELEASE": "cart.slots.release",          # reference → None: nobody can pay for it any more
     "AFTER_WATCH": "release",                 # or "hold": what PhonePe calls PENDING to the end of the watch
@@ -18,7 +19,7 @@ jobs, both of which then happen exactly if the cause does; it must not call anyb
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -87,6 +88,21 @@ def fulfil(paid: PaidOrder) -> str:
     Raises errors.Unfulfillable when the shop refuses for good, and whatever else the function raises.
     """
     return str(import_string(settings.PAYMENTS["FULFIL"])(paid))
+
+
+def delivers_many() -> bool:
+    """Whether this shop can deliver many paid orders in a few statements."""
+    return bool(settings.PAYMENTS.get("FULFIL_MANY"))
+
+
+def fulfil_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    """Let the shop deliver the plain ones of many paid orders; its references, by merchant_order_id.
+
+    What it leaves out, or all if it raises, is delivered one by one by `fulfil`. For what it delivers, nothing
+    is held any more afterwards but the delivery itself: `release` is not called.
+    """
+    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(paid)
+    return {name: str(reference) for name, reference in delivered.items()}
 
 
 def find_payable(reference: str, *, user: Any) -> Payable:

@@ -1,37 +1,45 @@
 """The pipeline over due orders, once or for ever.
 
-One thread claims and writes, the gateway's loop asks. Up to `MAX_IN_FLIGHT` questions are under way
-at any time; each answer comes back through one queue as soon as it is there, so a slow call holds up
-nobody but its own order. The same queue carries wake-ups and the wish to stop.
+One thread claims and writes, the gateway's loop asks. Up to `gateway.MAX_IN_FLIGHT` questions are under
+way at any time, and while answers come in, about as many orders as a turn brings wait in line behind them:
+a line that becomes free is taken at once, not after the next turn. Each answer comes back through one queue
+as soon as it is there, so a slow call holds up nobody but its own order. The same queue carries wake-ups
+and the wish to stop.
 """
 
 from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from payments import claims, completion, gateway, throttle
+from payments import claims, completion, gateway, shop, throttle, together
 from payments.answers import Answer
 from payments.models import PaymentOrder
 from payments.states import Source, Status
 from payments.transitions import Verdict, judge
 from phonepe_pg import Misconfigured, PhonePeError, Unavailable
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-MAX_IN_FLIGHT = 200
 STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
 STOP_POLL_S = 0.1
 RECONNECT_S = 1.0
+MANY = (
+    50  # under way: then answers are gathered for a moment, since a turn costs as much for one as for thirty
+)
+GATHER_S = 0.02
 LOCKED_S = 0.2  # what is due is in other checkers' hands just now
 
 
@@ -97,6 +105,7 @@ class Sweep:
         self._mail: queue.SimpleQueue[tuple[PaymentOrder, Answer] | Notice] = queue.SimpleQueue()
         self._in_flight: dict[int, PaymentOrder] = {}
         self._answered: list[tuple[PaymentOrder, Answer]] = []
+        self._came_in = 0  # answers of the last turn
         self._trusted = False  # whether our credentials are known to be accepted
         self._paused_until = 0.0
         self._stopping_since: float | None = None
@@ -166,7 +175,8 @@ class Sweep:
         return paused_s if paused_s > 0 else self._claim_more()
 
     def _claim_more(self) -> float | None:
-        room = MAX_IN_FLIGHT - len(self._in_flight)
+        in_line = min(self._came_in, gateway.MAX_IN_FLIGHT)
+        room = gateway.MAX_IN_FLIGHT + in_line - len(self._in_flight)
         room = room if self._left is None else min(room, self._left)
         now = timezone.now()
         due_at = claims.next_due() if room > 0 else None
@@ -187,9 +197,9 @@ class Sweep:
     def _ask_about(self, orders: Sequence[PaymentOrder]) -> int:
         """Send the questions off; how many calls that makes. Paid orders only want their fulfilment again."""
         unpaid = [order for order in orders if order.status != Status.SUCCESS]
-        for order in unpaid:
-            self._in_flight[order.pk] = order
-            gateway.submit_ask(order.merchant_order_id, partial(self._on_answer, order))
+        self._in_flight |= {order.pk: order for order in unpaid}
+        if unpaid:
+            gateway.submit_ask(unpaid, self._on_answer)
         for order in orders:
             if order.status == Status.SUCCESS:
                 self._guard(order, None, partial(completion.fulfil_again, order.pk, now=timezone.now()))
@@ -200,15 +210,18 @@ class Sweep:
 
     def _collect(self, timeout_s: float) -> None:
         """Sleep until something arrives, then take all that is there."""
-        try:
-            item = self._mail.get(timeout=max(timeout_s, 0.001))
+        with suppress(queue.Empty):
+            self._take_in(self._mail.get(timeout=max(timeout_s, 0.001)))
+            if len(self._in_flight) >= MANY:
+                time.sleep(GATHER_S)
             while True:
-                if not isinstance(item, Notice):
-                    self._in_flight.pop(item[0].pk, None)
-                    self._answered.append(item)
-                item = self._mail.get_nowait()
-        except queue.Empty:
-            return
+                self._take_in(self._mail.get_nowait())
+        self._came_in = len(self._answered)
+
+    def _take_in(self, item: tuple[PaymentOrder, Answer] | Notice) -> None:
+        if not isinstance(item, Notice):
+            self._in_flight.pop(item[0].pk, None)
+            self._answered.append(item)
 
     def _write_down(self) -> None:
         """Put the orders that still wait back in one go, settle the others one by one."""
@@ -218,13 +231,8 @@ class Sweep:
         if any(isinstance(answer.error, Misconfigured) for _, answer in self._answered):
             self._trusted = False
         throttle.report([answer for _, answer in self._answered], now=now)
-        judged = [(o, a, completion.changes_nothing(o, a, now=now)) for o, a in self._answered]
-        quiet = [waiting for _, _, waiting in judged if waiting is not None]
-        quiet = self._put_back(quiet, now=now)
-        done = {waiting.order.pk for waiting in quiet}
-        self._answered = [(order, answer) for order, answer, _ in judged if order.pk not in done]
-        for waiting in quiet:
-            self._report(Checked(waiting.order, waiting.answer, was=waiting.order.status))
+        self._put_back(now=now)
+        self._settle_together(now=now)
         while self._answered:
             order, answer = self._answered[0]
             source = Source(order.nudged_by or Source.CHECKER)
@@ -232,17 +240,46 @@ class Sweep:
             self._guard(order, answer, settle)
             self._answered.pop(0)
 
-    def _put_back(self, quiet: list[claims.Waiting], *, now: datetime) -> list[claims.Waiting]:
-        """Put orders back; none when an answer among them cannot be stored: then each is settled by itself."""
+    def _put_back(self, *, now: datetime) -> None:
+        """Put back what still waits; when an answer among them cannot be stored, each is settled by itself."""
+        judged = (completion.changes_nothing(order, answer, now=now) for order, answer in self._answered)
+        quiet = [waiting for waiting in judged if waiting is not None]
+        if quiet and self._attempt("answers could not be put back together", claims.put_back, quiet, now=now):
+            self._tick_off(Checked(w.order, w.answer, was=w.order.status) for w in quiet)
+
+    def _settle_together(self, *, now: datetime) -> None:
+        """Settle the plain ones of what was paid, some at a time; what is left is settled by itself."""
+        paid = (
+            [pair for pair in self._answered if together.looks_plain(*pair)] if shop.delivers_many() else []
+        )
+        for start in range(0, len(paid), together.AT_ONCE):
+            some = paid[start : start + together.AT_ONCE]
+            settled = (
+                self._attempt("orders could not be settled together", together.settle, some, now=now) or {}
+            )
+            self._tick_off(
+                Checked(settled[order.pk], answer, was=order.status)
+                for order, answer in some
+                if order.pk in settled
+            )
+
+    def _tick_off(self, done: Iterable[Checked]) -> None:
+        checked = list(done)
+        written = {id(one.answer) for one in checked}
+        self._answered = [pair for pair in self._answered if id(pair[1]) not in written]
+        for one in checked:
+            self._report(one)
+
+    def _attempt(
+        self, trouble: str, write: Callable[..., T], rows: Sequence[Any], *, now: datetime
+    ) -> T | None:
         try:
-            if quiet:
-                claims.put_back(quiet, now=now)
-            return quiet
+            return write(rows, now=now)
         except (OperationalError, InterfaceError):
             raise  # the database's trouble, not an answer's
         except Exception:
-            log.exception("answers could not be put back together", orders=len(quiet))
-            return []
+            log.exception(trouble, orders=len(rows))
+            return None
 
     def _guard(self, order: PaymentOrder, answer: Answer | None, settle: Callable[[], PaymentOrder]) -> None:
         """One order's trouble must not stop the next; its claim runs out, and then it is tried again."""

@@ -1,6 +1,7 @@
 """The only writer of `status`: which moves an answer of PhonePe asks for, and one function that makes a move.
 
-Everything here but `judge` expects that the caller holds the transaction and the order's lock.
+Everything here but `judge` expects that the caller holds the transaction and the order's lock. `together`
+makes the same moves for many orders at once, by `note_answer` and `set_status`, and writes them itself.
 """
 
 from __future__ import annotations
@@ -87,13 +88,18 @@ def record(
 
 
 def record_answer(order: PaymentOrder, answer: Answer, *, source: Source, now: datetime) -> None:
-    """Keep what PhonePe said, before anything is made of it, and end the claim under which it was asked.
-
-    An answer that was asked for before the one already known goes into the trail only.
-    """
+    """Keep what PhonePe said, before anything is made of it, and end the claim under which it was asked."""
     PaymentEvent.objects.create(
         order=order, at=now, kind=PaymentEvent.Kind.ANSWERED, source=source, detail=answer.evidence()
     )
+    order.save(update_fields=note_answer(order, answer, now=now))
+
+
+def note_answer(order: PaymentOrder, answer: Answer, *, now: datetime) -> list[str]:
+    """Set the columns that an answer fills; their names. Saves nothing.
+
+    An answer that was asked for before the one already known goes into the trail only.
+    """
     order.asks += 1
     order.leased_until = None
     fields = ["asks", "leased_until"]
@@ -109,29 +115,36 @@ def record_answer(order: PaymentOrder, answer: Answer, *, source: Source, now: d
     if answer.status and (is_telling or answer.status.completed):
         order.gateway_state = answer.status.state[:32]
         fields.append("gateway_state")
-    order.save(update_fields=fields)
+    return fields
 
 
 def move(
     order: PaymentOrder, to: Status, *, source: Source, now: datetime, status: OrderStatus | None = None
 ) -> None:
-    """Move an order along `states.MOVES`: status, what belongs to it, the event, the notice.
-
-    Raises IllegalMove for any other way; the database would refuse it as well.
-    """
-    came_from = Status(order.status)
-    if to not in MOVES[came_from]:
-        raise IllegalMove(f"{order} cannot go from {came_from} to {to}.")
-    order.status = to
-    fields = ["status", *_consequences(order, to, source=source, now=now, status=status)]
-    order.save(update_fields=fields)
+    """Move an order along `states.MOVES`: status, what belongs to it, the event, the notice. Raises IllegalMove."""
+    came_from = order.status
+    order.save(update_fields=set_status(order, to, source=source, now=now, status=status))
     PaymentEvent.objects.create(
         order=order, at=now, kind=PaymentEvent.Kind.MOVED, source=source, from_status=came_from, to_status=to
     )
     wakeups.notify(wakeups.CHANGED, order.cart_id)
     if to in NEWS:
         shop.tell(NEWS[to], order)
+
+
+def set_status(
+    order: PaymentOrder, to: Status, *, source: Source, now: datetime, status: OrderStatus | None = None
+) -> list[str]:
+    """Set the status and the columns that go with it; their names. Saves nothing.
+
+    Raises IllegalMove for a way that is not in `states.MOVES`; the database would refuse it as well.
+    """
+    came_from = Status(order.status)
+    if to not in MOVES[came_from]:
+        raise IllegalMove(f"{order} cannot go from {came_from} to {to}.")
+    order.status = to
     log.info("payment moved", order=order.merchant_order_id, was=came_from, status=to, source=source)
+    return ["status", *_consequences(order, to, source=source, now=now, status=status)]
 
 
 def _consequences(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
@@ -21,6 +21,12 @@ def notify(channel: str, payload: str = "") -> None:
     """Send a notice when the running transaction commits (at once without one)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+
+
+def notify_many(channel: str, payloads: Sequence[str]) -> None:
+    """As `notify`, once for each payload."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [channel, list(payloads)])
 
 
 def connect_parameters() -> dict[str, Any]:
