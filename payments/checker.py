@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 from collections.abc import Callable
@@ -22,6 +23,16 @@ BEAT_S = 10.0
 JOIN_S = 1.0  # after the sweep, which has had as long as the jobs
 
 
+def collect_rarely() -> None:
+    """Let Python look for garbage a fiftieth as often, and never among what was there at the start.
+
+    A sweep makes hardly any cycles; looking for them would cost it a fifth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(35_000, 20, 100)
+
+
 def stop_on_signals(*stops: Callable[[], None]) -> None:
     """Let SIGTERM and SIGINT call these, instead of ending the process at once."""
 
@@ -35,6 +46,7 @@ def stop_on_signals(*stops: Callable[[], None]) -> None:
 
 def run(*, interval_s: float, on_checked: Callable[[Checked], None] | None = None) -> Summary:
     """Work until SIGTERM or SIGINT; what is in flight then is finished within 10 s."""
+    collect_rarely()
     sweep, worker = Sweep(on_checked=on_checked), Worker()
     listener = Listener(DUE, sweep.wake)
     stop_on_signals(sweep.stop, worker.stop)

@@ -26,7 +26,9 @@ def notify(channel: str, payload: str = "") -> None:
 def notify_many(channel: str, payloads: Sequence[str]) -> None:
     """As `notify`, once for each payload."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [channel, list(payloads)])
+        cursor.execute(
+            "SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [channel, list(payloads)]
+        )
 
 
 def connect_parameters() -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Carry one request over HTTP and bring back the answer: connections, time limits, size limits."""
 
 import asyncio
-import types
 from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from phonepe_pg.answers import Answer
@@ -24,6 +24,39 @@ class _Flight:
     deadline: asyncio.Timeout
     answer_timeout_s: float
     sent: bool = False
+
+    async def once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Keep aiohttp from sending a GET a second time when the connection breaks: only the caller repeats.
+
+        It does so for these two errors, but for no other.
+        """
+        assert isinstance(request, _Request)
+        request.flight = self
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as problem:
+            raise _Lost("the connection was lost") from problem
+
+    def leave(self) -> None:
+        """A connection is there and the request goes out: from now on the answer's own time counts."""
+        self.sent = True
+        if not self.deadline.expired():
+            self.deadline.reschedule(asyncio.get_running_loop().time() + self.answer_timeout_s)
+
+
+class _Request(aiohttp.ClientRequest):
+    """Tells its flight that it leaves. aiohttp's tracing would do so too, for a sixth of what a call costs."""
+
+    flight: _Flight | None = None
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        if self.flight:
+            self.flight.leave()
+        return await super().send(conn)
 
 
 class _Lost(aiohttp.ClientConnectionError):
@@ -65,7 +98,7 @@ class Transport:
                     data=request.body,
                     headers=headers,
                     allow_redirects=False,
-                    trace_request_ctx=flight,
+                    middlewares=(flight.once,),
                 ) as response:
                     body = await _read(response)
                     return Answer(
@@ -84,15 +117,12 @@ class Transport:
     def _open_session(self, loop: asyncio.AbstractEventLoop) -> aiohttp.ClientSession:
         if self._session is None:
             self._loop = loop
-            trace = aiohttp.TraceConfig()
-            trace.on_request_headers_sent.append(_leaves)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self._max_connections, keepalive_timeout=_KEEP_ALIVE_S),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout_s),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": self._user_agent},
-                trace_configs=[trace],
-                middlewares=(_once,),
+                request_class=_Request,
                 trust_env=False,
             )
         if self._loop is not loop:
@@ -111,30 +141,6 @@ class Transport:
         if not isinstance(problem, aiohttp.ClientResponseError):
             error.__cause__ = problem
         return error
-
-
-async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a GET a second time when the connection breaks: only the caller repeats.
-
-    It does so for these two errors, but for no other.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as problem:
-        raise _Lost("the connection was lost") from problem
-
-
-async def _leaves(
-    session: aiohttp.ClientSession,
-    context: types.SimpleNamespace,
-    params: aiohttp.TraceRequestHeadersSentParams,
-) -> None:
-    flight: _Flight = context.trace_request_ctx
-    flight.sent = True
-    if not flight.deadline.expired():
-        flight.deadline.reschedule(asyncio.get_running_loop().time() + flight.answer_timeout_s)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -5,12 +5,14 @@ It takes the place of `payments.gateway`, the one door; faults are set one call 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from django.utils import timezone
 
 from payments.answers import Answer
+from payments.models import PaymentOrder
 from phonepe_pg import (
     Attempt,
     CreatedOrder,
@@ -97,8 +99,14 @@ class PhonePe:
     def ask(self, merchant_order_id: str) -> Answer:
         return self.steps.around("gateway.ask", "call", lambda: self._answer(merchant_order_id))
 
-    def submit_ask(self, merchant_order_id: str, on_answer: Callable[[Answer], None]) -> None:
-        on_answer(self.steps.around("gateway.submit_ask", "call", lambda: self._answer(merchant_order_id)))
+    def submit_ask(
+        self, orders: Sequence[PaymentOrder], on_answer: Callable[[PaymentOrder, Answer], None]
+    ) -> None:
+        for order in orders:
+            on_answer(order, self.steps.around("gateway.submit_ask", "call", partial(self._told_of, order)))
+
+    def _told_of(self, order: PaymentOrder) -> Answer:
+        return self._answer(order.merchant_order_id)
 
     def refund(self, request: RefundRequest) -> RefundStatus:
         return self.steps.around("gateway.refund", "call", lambda: self._refund(request))

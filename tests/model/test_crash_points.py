@@ -135,6 +135,13 @@ def releases_forgotten(world: World) -> None:
 STORIES: dict[str, list[Act]] = {
     "paid, webhook": [starts(), pays(), webhook, sweeps],
     "paid, tab closed": [starts(), pays(), waits(25), sweeps],
+    "two paid, settled together": [
+        starts(), starts("cart-2"), pays(first), pays(last), waits(30), sweeps, works,
+    ],
+    "two paid together, shop raises": [
+        starts(), starts("cart-2"), pays(first), pays(last), behaves("raises"), waits(30), sweeps, behaves(""),
+        waits(10), sweeps,
+    ],
     "paid, status, return and by hand": [
         starts(), waits(40), verifies(Source.STATUS), pays(), waits(4), verifies(Source.RETURN),
         waits(4), verifies(Source.MANUAL),

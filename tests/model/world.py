@@ -31,6 +31,7 @@ TABLES = (
 )
 PLUGS = {
     "FULFIL": "tests.model.shop.fulfil",
+    "FULFIL_MANY": "tests.model.shop.fulfil_many",
     "HOLD": "tests.model.shop.hold",
     "RELEASE": "tests.model.shop.release",
 }

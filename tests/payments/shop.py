@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from django.utils import timezone
 
@@ -17,6 +18,24 @@ KEPT = "kept for "
 
 def delivers(paid: PaidOrder) -> str:
     return f"REF-{paid.merchant_order_id[-8:]}"
+
+
+def delivers_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: delivers(order) for order in paid}
+
+
+def delivers_cheap_ones(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    """Leave the others out."""
+    return delivers_many([order for order in paid if order.amount_paise < 100_000])
+
+
+def raises_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    _write(paid[0])
+    raise RuntimeError("a bug of the shop's")
+
+
+def answers_too_much_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: answers_too_much(order) for order in paid}
 
 
 def delivers_once(paid: PaidOrder) -> str:

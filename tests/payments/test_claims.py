@@ -189,7 +189,7 @@ def test_put_back_of_an_order_nudged_meanwhile_makes_it_due_at_once():
     )
 
     order = again(held)
-    assert nudged.next_check_at == held.next_check_at  # the holder's claim was left alone
+    assert nudged.next_check_at == held.leased_until  # the holder's claim was left alone
     assert (order.next_check_at, order.nudged_by) == (now + timedelta(seconds=2), Source.WEBHOOK)
 
 

@@ -9,10 +9,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import claims, sweep
+from payments import claims, gateway, sweep
 from payments.models import GatewayThrottle, PaymentOrder
 from payments.states import Fulfilment, Status
 from payments.sweep import Checked, Sweep
+from phonepe_pg import Client
 from tests import make
 from tests.sandbox import Sandbox
 
@@ -45,16 +46,37 @@ def booked() -> int:
     return PaymentOrder.objects.filter(fulfilment=Fulfilment.BOOKED).count()
 
 
+class AtOnce:
+    """Counts how many questions are at PhonePe at the same time."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now = self.most = 0
+        ask = Client.order_status
+
+        async def counted(client, merchant_order_id):
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                return await ask(client, merchant_order_id)
+            finally:
+                self.now -= 1
+
+        monkeypatch.setattr(Client, "order_status", counted)
+
+
 def test_sweep_at_a_slow_gateway_has_no_more_questions_under_way_than_allowed(sandbox, monkeypatch):
-    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 3)
+    gateway.close()
+    monkeypatch.setattr(gateway, "MAX_IN_FLIGHT", 3)
     known(sandbox, 9)
     sandbox.settings(latency=0.2)
-    under_way = []
+    claimed, asking = [], AtOnce(monkeypatch)
 
-    Sweep(on_checked=lambda _: under_way.append(held())).run_once()
+    Sweep(on_checked=lambda _: claimed.append(held())).run_once()
 
     assert booked() == 9
-    assert max(under_way) <= 3
+    assert max(claimed) <= 6  # those that are asked about, and as many in line behind them
+    assert asking.most == 3
+    gateway.close()
 
 
 @pytest.mark.parametrize("state", ["PENDING", "COMPLETED"])
@@ -79,7 +101,7 @@ def vanish(order: PaymentOrder) -> None:
 
 
 def test_sweep_told_to_stop_claims_nothing_more_and_finishes_what_is_under_way(sandbox, monkeypatch):
-    monkeypatch.setattr(sweep, "MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr(gateway, "MAX_IN_FLIGHT", 2)
     known(sandbox, 6)
     sandbox.settings(latency=0.2)
     running: Sweep

@@ -95,6 +95,7 @@ class Command(BaseCommand):
 
             sweep = Sweep(limit=limit, on_checked=on_checked)
             checker.stop_on_signals(sweep.stop)
+            checker.collect_rarely()
             summary = sweep.run_once(only)
         gateway.close()
         self._print_summary(summary)
