@@ -244,7 +244,10 @@ class Sweep:
         """Put back what still waits; when an answer among them cannot be stored, each is settled by itself."""
         judged = (completion.changes_nothing(order, answer, now=now) for order, answer in self._answered)
         quiet = [waiting for waiting in judged if waiting is not None]
-        if quiet and self._attempt("answers could not be put back together", claims.put_back, quiet, now=now):
+        if not quiet:
+            return
+        written = self._attempt("answers could not be put back together", claims.put_back, quiet, now=now)
+        if written:
             self._tick_off(Checked(w.order, w.answer, was=w.order.status) for w in quiet)
 
     def _settle_together(self, *, now: datetime) -> None:

@@ -95,13 +95,9 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
 
 def _is_plain(order: PaymentOrder, answer: Answer, *, now: datetime) -> bool:
     is_newest = order.asked_at is None or answer.asked_at >= order.asked_at
+    is_calm = is_newest and not order.attention
     verdict = transitions.judge(order, answer, now=now)
-    return (
-        is_newest
-        and not order.attention
-        and verdict == Verdict((Status.SUCCESS,))
-        and looks_plain(order, answer)
-    )
+    return is_calm and looks_plain(order, answer) and verdict == Verdict((Status.SUCCESS,))
 
 
 def _deliver(paid: Sequence[PaymentOrder], sources: dict[int, Source], *, now: datetime) -> None:

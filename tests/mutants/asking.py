@@ -109,8 +109,8 @@ MUTANTS = (
         "sweep-asks-without-bound",
         "no more questions are under way than may be",
         SWEEP,
-        "room = MAX_IN_FLIGHT - len(self._in_flight)",
-        "room = MAX_IN_FLIGHT",
+        "room = gateway.MAX_IN_FLIGHT + in_line - len(self._in_flight)",
+        "room = gateway.MAX_IN_FLIGHT",
         (f"{T_SWEEP}::test_sweep_at_a_slow_gateway_has_no_more_questions_under_way_than_allowed",),
     ),
     Mutant(
@@ -125,8 +125,7 @@ MUTANTS = (
         "sweep-without-fallback",
         "an answer that cannot be stored does not take the others with it",
         SWEEP,
-        '            log.exception("answers could not be put back together", orders=len(quiet))\n'
-        "            return []\n",
+        "            log.exception(trouble, orders=len(rows))\n            return None\n",
         "            raise\n",
         (f"{T_SWEEP}::test_sweep_when_one_answer_cannot_be_written_down_settles_the_others",),
     ),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import asking, database, opening, settling
+from tests.mutants import asking, database, many, opening, settling
 
-MUTANTS = (*opening.MUTANTS, *asking.MUTANTS, *settling.MUTANTS, *database.MUTANTS)
+MUTANTS = (*opening.MUTANTS, *asking.MUTANTS, *settling.MUTANTS, *many.MUTANTS, *database.MUTANTS)

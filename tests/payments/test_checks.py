@@ -90,6 +90,8 @@ def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env
         ({"FULFIL": "tests.payments.shop.nothing"}, ["payments.E004"]),
         ({"FULFIL": "nothing"}, ["payments.E004"]),
         ({"FULFIL": "tests.payments.shop.delivers", "PAYABLE": "no.such.module"}, ["payments.E004"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "FULFIL_MANY": "tests.payments.shop.delivers_many"}, []),
+        ({"FULFIL": "tests.payments.shop.delivers", "FULFIL_MANY": "no.such.module"}, ["payments.E004"]),
         ({"FULFIL": "tests.payments.shop.delivers", "AUDIT": "no.such.module"}, ["payments.E004"]),
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "keep"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
