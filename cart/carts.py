@@ -51,7 +51,7 @@ def find_cart(reference: str, *, user: Any) -> Cart:
     """
     cart_id = _as_uuid(reference)
     cart = cart_id and Cart.objects.select_related("package__puja").filter(cart_id=cart_id).first()
-    if not cart or not _may_see(cart, user):
+    if not cart or not may_see(cart.owner_id, user):
         raise NotFound(UNKNOWN_CART)
     return cart
 
@@ -81,8 +81,9 @@ def mark_many_booked(paid_paise: Mapping[str, int]) -> None:
         )
 
 
-def _may_see(cart: Cart, user: Any) -> bool:
-    return cart.owner_id is None or user.is_staff or cart.owner_id == user.pk
+def may_see(owner_id: int | None, user: Any) -> bool:
+    """Whether this user may see a cart of this owner (None: a guest's, whose id is the key to it)."""
+    return owner_id is None or user.is_staff or owner_id == user.pk
 
 
 def _as_uuid(reference: str) -> UUID | None:

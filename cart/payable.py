@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone, translation
 
-from cart import rules, slots
+from cart import carts, rules, slots
 from cart.carts import find_cart
 from cart.models import Cart
+from payments.errors import NotFound
 from payments.shop import Payable
 
 NEW_DATE = "The chosen time is over. Please choose a new one."
@@ -19,6 +21,19 @@ NOT_OFFERED = "This package is not offered any more. Please choose another one."
 def find(reference: str, *, user: Any) -> Payable:
     """The cart as something to pay for. Raises payments.errors.NotFound for unknown, malformed and foreign ids."""
     return payable(find_cart(reference, user=user))
+
+
+def status(reference: str, *, snapshot: Mapping[str, Any], delivered: bool, user: Any) -> str:
+    """The cart's status, by its order alone: no query, and for a guest's cart not even a look at who asks.
+
+    Raises payments.errors.NotFound for whoever may not see it. The owner never changes, and a cart is booked
+    in the transaction that delivers its order.
+    """
+    if "owner_id" not in snapshot:  # an order of another system, say
+        return find(reference, user=user).status
+    if not carts.may_see(snapshot["owner_id"], user):
+        raise NotFound(carts.UNKNOWN_CART)
+    return Cart.Status.BOOKED if delivered else Cart.Status.OPEN
 
 
 def payable(cart: Cart) -> Payable:

@@ -30,7 +30,7 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
         return settings | {"ENGINE": "okpuja.embedded", "NAME": "okpuja", "USER": "postgres"}
     parts = _parse(url)
     settings |= {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "okpuja.postgresql",
         "NAME": parts.pop("dbname", ""),
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),

@@ -206,6 +206,7 @@ PAYMENTS = {
     "FULFIL": "bookings.fulfilment.fulfil",
     "FULFIL_MANY": "bookings.many.fulfil",
     "PAYABLE": "cart.payable.find",
+    "STATUS": "cart.payable.status",
     "HOLD": "cart.slots.hold",
     "RELEASE": "cart.slots.release",
     "NOTIFY": "bookings.notices.tell",

@@ -14,7 +14,7 @@ from ninja.utils import check_csrf
 
 from payments import byhand, checkout, completion, shop, standing
 from payments.errors import NotFound, Refusal
-from payments.models import PaymentOrder, Refund
+from payments.models import Refund
 from payments.states import OPEN, Source
 
 T = TypeVar("T")
@@ -113,8 +113,7 @@ def start_payment(request: HttpRequest, body: CartIn) -> Any:
 @router.get("/cart/{cart_id}/status/", response={200: Data[StandingOut], 404: Failure})
 def cart_status(request: HttpRequest, cart_id: str) -> Any:
     """How the cart's payment stands. Asks PhonePe itself once the order has waited for `STATUS_VERIFY_AFTER`."""
-    payable = shop.find_payable(cart_id, user=_user(request))
-    order = telling_order(payable.reference)
+    order, status = standing.look(cart_id, user=_user(request))
     verify_after = timedelta(seconds=settings.STATUS_VERIFY_AFTER)
     if order.status in OPEN and timezone.now() - order.created_at > verify_after:
         was = order.status
@@ -122,8 +121,8 @@ def cart_status(request: HttpRequest, cart_id: str) -> Any:
             order, source=Source.STATUS, within_s=STATUS_WAITS_S, not_before_s=STATUS_GAP_S
         )
         if order.status != was:
-            payable = shop.find_payable(cart_id, user=_user(request))
-    return Data(data=standing.of(order, cart_status=payable.status))
+            status = shop.cart_status(order, user=_user(request))
+    return Data(data=standing.of(order, cart_status=status))
 
 
 @router.post("/verify-and-complete/", response={200: Data[StandingOut], 404: Failure, 429: Failure})
@@ -131,7 +130,7 @@ def verify_and_complete(request: HttpRequest, body: OrderIn) -> Any:
     """Ask PhonePe about one order now and settle it. Safe to repeat; 429 with `Retry-After` when too eager."""
     order = completion.verify_by_hand(body.merchant_order_id, within_s=VERIFY_WAITS_S)
     try:
-        status = shop.find_payable(order.cart_id, user=_user(request)).status
+        status = shop.cart_status(order, user=_user(request))
     except NotFound:
         status = ""
     return Data(data=standing.of(order, cart_status=status))
@@ -170,14 +169,6 @@ def refund(request: HttpRequest, merchant_order_id: str, body: RefundIn) -> Any:
         now=timezone.now(),
     )
     return Reply(201, Data(data=_refund_out(made)))
-
-
-def telling_order(cart_id: str) -> PaymentOrder:
-    """The order that speaks for a cart. Raises NotFound when no payment was ever started for it."""
-    order = PaymentOrder.objects.filter(cart_id=cart_id).telling_first().first()
-    if order is None:
-        raise NotFound("No payment has been started for this cart.")
-    return order
 
 
 def _refund_out(made: Refund) -> RefundOut:

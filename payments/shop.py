@@ -6,6 +6,7 @@ PAYMENTS = {
     "UNFULFILLABLE": "refund",                # or "hold": what to do with money that buys nothing
     # and, for who needs them:
     "FULFIL_MANY": "bookings.many.fulfil",    # PaidOrders → {merchant_order_id: reference} of those delivered
+    "STATUS": "cart.payable.status",          # (reference, snapshot, delivered, user) → its status, or NotFound
     "HOLD": "cart.slots.hold",                # Payable → None, or errors.NotPayable: keep it while it may be paid
     "RELEASE": "cart.slots.release",          # reference → None: nobody can pay for it any more
     "AFTER_WATCH": "release",                 # or "hold": what PhonePe calls PENDING to the end of the watch
@@ -31,7 +32,7 @@ from django.utils.module_loading import import_string
 
 from payments.errors import NotFound
 from payments.models import PaymentOrder, Refund
-from payments.states import News
+from payments.states import Fulfilment, News
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +114,15 @@ def find_payable(reference: str, *, user: Any) -> Payable:
     if "\0" in reference:  # whatever text somebody put into an address; PostgreSQL refuses this one
         raise NotFound("There is nothing of this reference.")
     return cast(Payable, import_string(path)(reference, user=user))
+
+
+def cart_status(order: PaymentOrder, *, user: Any) -> str:
+    """The shop's word for what was ordered, if this user may see it. Raises errors.NotFound."""
+    path = settings.PAYMENTS.get("STATUS")
+    if not path:
+        return find_payable(order.cart_id, user=user).status
+    delivered = order.fulfilment == Fulfilment.BOOKED
+    return str(import_string(path)(order.cart_id, snapshot=order.snapshot, delivered=delivered, user=user))
 
 
 def refunds_unfulfillable() -> bool:

@@ -17,14 +17,15 @@ from weakref import WeakKeyDictionary
 import psycopg
 import structlog
 from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from payments import shop, standing, wakeups
-from payments.api import telling_order
+from payments import standing, wakeups
 from payments.errors import Refusal
+from payments.models import PaymentOrder
 
 log = structlog.get_logger(__name__)
 
@@ -43,30 +44,33 @@ async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
         )
     user = await request.auser()
     try:
-        payable = await sync_to_async(shop.find_payable)(cart_id, user=user)
-        await _look(payable.reference, user)  # notices carry the reference as the order has it
+        order, first = await _look(cart_id, user)
     except Refusal as refusal:
         body = {"success": False, "code": refusal.code, "message": refusal.message}
         return JsonResponse(body, status=refusal.status)
-    response = StreamingHttpResponse(_told(payable.reference, user), content_type="text/event-stream")
+    # Notices carry the reference as the order has it. A WSGI server would give a thread to each stream: it says
+    # how things stand and ends, which makes the browser ask again after `RETRY_MS`.
+    can_stream = isinstance(request, ASGIRequest)
+    told = _told(order.cart_id, user) if can_stream else [_retry(), _data(first)]
+    response = StreamingHttpResponse(told, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     return response
 
 
 async def _told(cart_id: str, user: Any) -> AsyncIterator[str]:
-    yield f"retry: {RETRY_MS}\n\n"
+    yield _retry()
     said = None
     with _switchboard().subscribed(cart_id) as changed:
         while True:
             changed.clear()
-            told, is_final = await _look(cart_id, user)
+            order, told = await _look(cart_id, user)
             if told != said:
-                yield f"data: {told}\n\n"
+                yield _data(told)
                 said = told
             else:
                 yield ": still here\n\n"
-            if is_final:
+            if order.is_final:
                 return
             try:
                 await asyncio.wait_for(changed.wait(), LOOK_EVERY_S)
@@ -74,13 +78,20 @@ async def _told(cart_id: str, user: Any) -> AsyncIterator[str]:
                 continue
 
 
+def _retry() -> str:
+    return f"retry: {RETRY_MS}\n\n"
+
+
+def _data(told: str) -> str:
+    return f"data: {told}\n\n"
+
+
 @sync_to_async
-def _look(cart_id: str, user: Any) -> tuple[str, bool]:
-    """The status object as JSON, and whether it will not change any more. Raises NotFound."""
+def _look(cart_id: str, user: Any) -> tuple[PaymentOrder, str]:
+    """The order that speaks for a cart, and its status object as JSON. Raises NotFound."""
     try:
-        payable = shop.find_payable(cart_id, user=user)
-        order = telling_order(payable.reference)
-        return json.dumps(standing.of(order, cart_status=payable.status).as_json()), order.is_final
+        order, status = standing.look(cart_id, user=user)
+        return order, json.dumps(standing.of(order, cart_status=status).as_json())
     finally:
         close_old_connections()  # a pooled connection goes back: a stream that waits must not hold one
 

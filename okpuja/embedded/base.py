@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import psycopg
-from django.db.backends.postgresql import base
 
 from okpuja.embedded import server
+from okpuja.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
+from cart import payable
 from payments.models import PaymentOrder
 from tests import make
 from tests.cart import rows
@@ -35,12 +37,14 @@ def test_start_for_no_cart_answers_404_and_makes_nothing(cart_id):
         ("owner", "staff", 200),
     ],
 )
-def test_status_of_a_cart_is_shown_to_those_whose_cart_it_is(owner, caller, status):
+@pytest.mark.parametrize("frozen", ["as checkout freezes it", "by another system"])
+def test_status_of_a_cart_is_shown_to_those_whose_cart_it_is(owner, caller, status, frozen):
     users = {
         name: User.objects.create_user(name, is_staff=name == "staff") for name in ("owner", "other", "staff")
     }
     cart = rows.cart(owner=users[owner] if owner else None)
-    make.order(cart_id=str(cart.cart_id), age_s=5)
+    snapshot = payable.snapshot(cart) if frozen.startswith("as") else make.SNAPSHOT
+    make.order(cart_id=str(cart.cart_id), age_s=5, snapshot=snapshot)
     client = Client()
     if caller:
         client.force_login(users[caller])
@@ -51,3 +55,22 @@ def test_status_of_a_cart_is_shown_to_those_whose_cart_it_is(owner, caller, stat
     ]
 
     assert answers == [status, status]
+
+
+@pytest.mark.parametrize("spelt", [str, lambda cart_id: str(cart_id).upper()])
+def test_status_of_a_booked_guests_cart_costs_one_query_and_tells_all(spelt, django_assert_num_queries):
+    cart = rows.cart()
+    done = {"fulfilment": "BOOKED", "fulfilment_reference": "BK-12345678"}
+    make.order(cart_id=str(cart.cart_id), snapshot=payable.snapshot(cart))
+    PaymentOrder.objects.update(status="SUCCESS", completed_at=timezone.now(), **done)
+    client = Client()
+    client.get(f"/api/payments/cart/{cart.cart_id}/status/")  # compiles the query
+
+    with django_assert_num_queries(1 if spelt is str else 4):
+        told = client.get(f"/api/payments/cart/{spelt(cart.cart_id)}/status/").json()["data"]
+
+    assert (told["payment_status"], told["booking_id"], told["cart_status"]) == (
+        "SUCCESS",
+        "BK-12345678",
+        "BOOKED",
+    )

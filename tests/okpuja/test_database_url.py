@@ -26,7 +26,7 @@ PLACES = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
 def test_a_uri_is_taken_apart_as_libpq_does(url: str, places: tuple[str, ...]) -> None:
     settings = database(url, pooled=False)
 
-    assert settings["ENGINE"] == "django.db.backends.postgresql"
+    assert settings["ENGINE"] == "okpuja.postgresql"
     assert tuple(settings[place] for place in PLACES) == places
 
 

@@ -160,3 +160,15 @@ async def test_stream_of_another_cart_is_not_woken():
         await asyncio.wait_for(two.wait(), 2)
 
         assert not one.is_set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stream_on_a_wsgi_server_tells_once_and_lets_go_of_its_thread():
+    order = make.order(age_s=5)
+
+    response = Client().get(f"/api/payments/cart/{order.cart_id}/events/")
+    told = b"".join(response.streaming_content).decode()
+
+    assert (response.status_code, response["Content-Type"]) == (200, "text/event-stream")
+    assert told.startswith("retry: 3000\n\ndata: ")
+    assert json.loads(told.split("data: ")[1])["payment_status"] == "INITIATED"
