@@ -1,1 +1,5 @@
-"""Speeds, measured as ratios to something run beside it in the same run. `make bench`."""
+"""What is claimed of speed, measured: `make bench`. Everything runs on an embedded PostgreSQL of its own."""
+
+import os
+
+os.environ["EMBEDDED_POSTGRES_DIR"] = "var/bench-postgres"
