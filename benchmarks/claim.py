@@ -1,0 +1,125 @@
+"""How long a claim of 200 orders takes when the table holds 10,000 orders, a million and ten million.
+
+10,000 orders are due in each. `claims.claim_due` itself is timed, through the search path. The sizes take
+turns, so that other work meets all of them. Each claim comes an hour after the one before, when every lease
+is over: the orders go round, and as many dead rows lie about as in a table in use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from benchmarks import full_tables, running
+from benchmarks import plots as drawing
+from benchmarks.full_tables import DUE
+from benchmarks.tables import Table, show
+
+LIMIT = 200
+CLAIMS = 60 if running.QUICK else 200  # of each size: 50 take every due order once
+LARGEST = int(os.environ.get("BENCH_ROWS", "1_000_000" if running.QUICK else "10_000_000"))
+SIZES = tuple(size for size in (DUE, 1_000_000, 10_000_000) if size <= LARGEST)
+BAR = 1.5
+INDEX = "payments_order_due"
+
+
+def main() -> dict[str, Any]:
+    """Fill the tables, time claims of each, and show the plan of the largest."""
+    running.prepare_database()
+    running.use_django()
+    with full_tables.filled(SIZES):
+        figures = _figures(_measure())
+        plan = _plan(max(SIZES))
+    figures["plan"] = plan
+    show(*tables(figures))
+    sys.stdout.write("\n".join([f"The plan at {max(SIZES):,} rows:", *plan, ""]) + "\n")
+    return figures
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """Claim time by size."""
+    rows = [
+        (f"{size:,}", f"{one['claim_ms']:.2f}", f"{one['time_ratio']:.2f} ×")
+        for size, one in _by_size(figures)
+    ]
+    met = all(one["time_ratio"] <= BAR for _, one in _by_size(figures))
+    note = f"Bar: within {BAR} × of the time at {DUE:,} rows: {'met' if met else 'NOT met'}."
+    return [Table(("rows", f"ms for a claim of {LIMIT}", "ratio"), rows, note)]
+
+
+def plots(figures: dict[str, Any]) -> dict[str, str]:
+    """Claim time over size."""
+    points = [(size, one["claim_ms"]) for size, one in _by_size(figures)]
+    title = f"A claim of {LIMIT} orders, {DUE:,} due, ms (median)"
+    return {
+        "claim": drawing.lines(title, {"claim_due": points}, x_name="rows in payments_order", y_name="ms")
+    }
+
+
+def _by_size(figures: dict[str, Any]) -> list[tuple[int, dict[str, float]]]:
+    return [(size, figures[_key(size)]) for size in SIZES if _key(size) in figures]
+
+
+def _key(rows: int) -> str:
+    return f"at_{rows}_rows"
+
+
+def _figures(times: dict[int, list[float]]) -> dict[str, Any]:
+    medians = {rows: median(taken) * 1000 for rows, taken in times.items()}
+    return {_key(rows): {"claim_ms": ms, "time_ratio": ms / medians[DUE]} for rows, ms in medians.items()}
+
+
+def _measure() -> dict[int, list[float]]:
+    """Seconds of every claim, by size; the first round warms up and is not counted."""
+    from django.utils import timezone
+
+    times: dict[int, list[float]] = {rows: [] for rows in SIZES}
+    begin = timezone.now()
+    for nth in range(-DUE // LIMIT, CLAIMS):
+        for rows in SIZES:
+            taken = _claim(rows, begin + timedelta(hours=nth + 100))
+            if nth >= 0:
+                times[rows].append(taken)
+    return times
+
+
+def _claim(rows: int, now: datetime) -> float:
+    from payments import claims
+
+    _look_into(rows)
+    began = time.perf_counter()
+    claimed = claims.claim_due(now=now, limit=LIMIT)
+    taken = time.perf_counter() - began
+    assert len(claimed) == LIMIT, f"{len(claimed)} orders were claimed of {rows:,}"
+    return taken
+
+
+def _plan(rows: int) -> list[str]:
+    """How PostgreSQL runs a claim. Raises AssertionError when it reads the table by anything but the due index."""
+    from django.db import connection, transaction
+    from django.utils import timezone
+
+    from payments.claims import CLAIM
+
+    _look_into(rows)
+    now = timezone.now() + timedelta(days=400)
+    values = {"now": now, "due_by": now, "until": now + timedelta(seconds=20), "limit": LIMIT}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {CLAIM}", values)
+        plan = [line for (line,) in cursor.fetchall()]
+        transaction.set_rollback(True)
+    assert any(f"using {INDEX}" in line for line in plan) and not any("Seq Scan" in line for line in plan), (
+        plan
+    )
+    return plan
+
+
+def _look_into(rows: int) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET search_path = {full_tables.schema(rows)}, public")
