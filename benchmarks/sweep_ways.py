@@ -1,6 +1,6 @@
 """One way of verifying due orders, in a process of its own: `python -m benchmarks.sweep_ways WAY N`.
 
-Says "ready", waits for a line, works, and prints orders, wall seconds and its own CPU seconds without its start.
+Says "ready", waits for the signal, works, and prints orders, wall seconds and its own CPU seconds without its start.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from django.conf import settings  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from procrastinate.contrib.django import app as jobs  # noqa: E402
 
+from benchmarks.sweep import GO  # noqa: E402
 from payments import checker, claims, completion, gateway  # noqa: E402
 from payments.models import PaymentOrder  # noqa: E402
 from payments.states import Source  # noqa: E402
@@ -130,11 +132,12 @@ def celery(orders: int) -> Callable[[], int]:
 WAYS = {way.__name__: way for way in (sweep, loop, procrastinate, celery)}
 
 if __name__ == "__main__":
+    signal.pthread_sigmask(signal.SIG_BLOCK, {GO})  # before there are threads
     work = WAYS[sys.argv[1]](int(sys.argv[2]))
     gateway.check_credentials()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    sys.stdin.readline()
+    signal.sigwait({GO})
     wall, cpu = time.monotonic(), time.process_time()
     done = work()
     sys.stdout.write(f"{done} {time.monotonic() - wall:.3f} {time.process_time() - cpu:.3f}\n")
