@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Q
 
-from payments import wakeups
+from payments import asked, wakeups
 from payments.answers import Answer
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Source, Status
@@ -45,7 +45,7 @@ PUT_BACK = """
     WITH told AS (
         SELECT * FROM jsonb_to_recordset(%(waiting)s::jsonb) AS t(
             id bigint, lease timestamptz, source text, asked_at timestamptz, answered_at timestamptz,
-            state text, next_check_at timestamptz, detail jsonb
+            after_ms int, state text, next_check_at timestamptz, detail jsonb
         )
     ), recorded AS (
         INSERT INTO payments_event (order_id, at, kind, source, from_status, to_status, detail)
@@ -54,6 +54,7 @@ PUT_BACK = """
     UPDATE payments_order o SET
         leased_until = NULL,
         asks = o.asks + 1,
+        asked_after_ms = (o.asked_after_ms || v.after_ms)[greatest(1, cardinality(o.asked_after_ms) + 2 - %(keep)s):],
         asked_at = v.asked_at,
         answered_at = coalesce(v.answered_at, o.answered_at),
         gateway_state = coalesce(v.state, o.gateway_state),
@@ -114,6 +115,7 @@ def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
             "lease": one.order.leased_until,
             "source": one.source,
             "asked_at": one.answer.asked_at,
+            "after_ms": asked.after_ms(one.order, one.answer),
             "answered_at": now if one.answer.is_answer else None,
             "state": one.answer.status.state[:32] if one.answer.status else None,
             "next_check_at": one.next_check_at,
@@ -122,7 +124,7 @@ def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
         for one in waiting
     ]
     with connection.cursor() as cursor:
-        cursor.execute(PUT_BACK, {"now": now, "waiting": as_json(rows)})
+        cursor.execute(PUT_BACK, {"now": now, "waiting": as_json(rows), "keep": asked.KEEP})
     return len(rows)
 
 

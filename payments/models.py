@@ -10,6 +10,7 @@ import secrets
 from datetime import datetime
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
@@ -108,6 +109,13 @@ class PaymentOrder(models.Model):
     nudged_by = models.CharField(max_length=10, choices=Source.choices, blank=True)
     verify_requested_at = models.DateTimeField(null=True, blank=True)
     asks = models.PositiveIntegerField(default=0)
+    asked_after_ms = ArrayField(
+        models.IntegerField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="from creation to each of the last asks; negative when no answer came; see `asked`",
+    )
     asked_at = models.DateTimeField(null=True, blank=True)
     answered_at = models.DateTimeField(null=True, blank=True)
 

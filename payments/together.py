@@ -39,7 +39,7 @@ COLUMNS = {
     "asks": "int", "leased_until": "timestamptz", "asked_at": "timestamptz", "answered_at": "timestamptz",
     "gateway_state": "text", "status": "text", "completed_at": "timestamptz", "completed_by": "text",
     "fulfilment": "text", "failure_code": "text", "paid_at": "timestamptz", "payment_mode": "text", "utr": "text",
-    "gateway_order_id": "text", "next_check_at": "timestamptz", "nudged_by": "text",
+    "gateway_order_id": "text", "next_check_at": "timestamptz", "nudged_by": "text", "asked_after_ms": "int[]",
 }  # fmt: skip
 PAID = f"""
 UPDATE payments_order o SET {", ".join(f"{name} = v.{name}" for name in COLUMNS)}

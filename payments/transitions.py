@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from payments import schedule, shop, wakeups
+from payments import asked, schedule, shop, wakeups
 from payments.answers import Answer, masked
 from payments.errors import IllegalMove
 from payments.models import PaymentEvent, PaymentOrder
@@ -101,8 +101,9 @@ def note_answer(order: PaymentOrder, answer: Answer, *, now: datetime) -> list[s
     An answer that was asked for before the one already known goes into the trail only.
     """
     order.asks += 1
+    order.asked_after_ms = asked.log(order, answer)
     order.leased_until = None
-    fields = ["asks", "leased_until"]
+    fields = ["asks", "asked_after_ms", "leased_until"]
     is_newest = order.asked_at is None or answer.asked_at >= order.asked_at
     if is_newest:
         order.asked_at = answer.asked_at
