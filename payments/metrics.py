@@ -11,8 +11,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from payments import audit, checkers
-from payments.models import AuditRun, GatewayThrottle, PaymentOrder, Refund
+from payments import audit, checkers, pace
+from payments.models import AuditRun, PaymentOrder, Refund
 from payments.states import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -40,13 +40,25 @@ class _Payments(Collector):
         )
         yield GaugeMetricFamily("payments_checkers", "Checkers alive.", value=len(checkers.alive(now)))
         yield from _audit(now)
-        throttle = GatewayThrottle.objects.filter(pk=1).first()
-        if throttle:
-            yield GaugeMetricFamily(
-                "payments_throttle_rate", "Calls per second allowed.", value=throttle.rate
-            )
-            is_open = int(throttle.pause_s > 0)
-            yield GaugeMetricFamily("payments_breaker_open", "1 while the breaker is open.", value=is_open)
+        yield from _throttle(now)
+
+
+THROTTLE = (
+    ("payments_throttle_rate", "rate", "Calls per second allowed."),
+    ("payments_throttle_ceiling", "ceiling", "PHONEPE_MAX_RPS."),
+    ("payments_throttle_refused_rate", "refused_rate", "The rate at which the last 429 came; 0: none yet."),
+    ("payments_throttle_tokens", "tokens", "Calls that may be made at once, when last looked at."),
+    ("payments_throttle_limited_seconds", "limited_for_s", "How long PhonePe still wants no call."),
+    ("payments_throttle_failures", "failures_in_a_row", "Failed calls in a row."),
+    ("payments_breaker_open", "breaker_open", "1 while the breaker is open or half open."),
+    ("payments_breaker_pause_seconds", "pause_s", "The open breaker's pause; 0 while it is closed."),
+)
+
+
+def _throttle(now: datetime) -> Iterator[Metric]:
+    state = pace.state(now=now) or {}
+    for name, key, help_text in THROTTLE if state else ():
+        yield GaugeMetricFamily(name, help_text, value=float(state[key] or 0))
 
 
 def _audit(now: datetime) -> Iterator[Metric]:

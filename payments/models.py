@@ -285,6 +285,8 @@ class GatewayThrottle(models.Model):
     tokens = models.FloatField(default=1)
     refilled_at = models.DateTimeField()
     adapted_at = models.DateTimeField()
+    refused_rate = models.FloatField(default=0, db_default=0, help_text="the rate when the last 429 came")
+    limited_until = models.DateTimeField(null=True, blank=True, help_text="PhonePe asked for quiet")
     blocked_until = models.DateTimeField(null=True, blank=True)
     priority_until = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="in a row")

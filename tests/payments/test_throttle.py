@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -43,7 +44,7 @@ def take(row: GatewayThrottle, wanted: int = 1, *, at: float, customer: bool = F
     return draw(row, wanted, now=after(at), ceiling=CEILING, waiting_customer=customer)
 
 
-def tell(row: GatewayThrottle, *, at: float, jitter: float = 1.0, **told: float) -> None:
+def tell(row: GatewayThrottle, *, at: float, jitter: float = 1.0, **told: Any) -> None:
     learn(row, Report(**told), now=after(at), ceiling=CEILING, jitter=jitter)
 
 
@@ -151,7 +152,7 @@ def test_learn_a_shorter_pause_does_not_cut_a_longer_one():
 
     tell(row, at=1, limited=1, retry_after_s=2)
 
-    assert row.blocked_until == after(30)
+    assert row.limited_until == after(30)
 
 
 def test_learn_429_after_429_never_goes_below_the_least_rate():
@@ -163,15 +164,18 @@ def test_learn_429_after_429_never_goes_below_the_least_rate():
     assert row.rate == throttle.MIN_RATE
 
 
-def test_learn_success_restores_the_rate_step_by_step_up_to_the_ceiling():
-    row = bucket(rate=5.0)
-
+def rates_after(row: GatewayThrottle, seconds: int, *, since: int = 0) -> list[float]:
     rates = []
-    for second in range(1, 13):
+    for second in range(since + 1, since + seconds + 1):
         tell(row, at=second, healthy=1)
         rates.append(row.rate)
+    return rates
 
-    assert rates == pytest.approx([5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5, 10, 10, 10])
+
+def test_learn_success_restores_the_rate_step_by_step_up_to_the_ceiling():
+    row = bucket(rate=1.0)
+
+    assert rates_after(row, 6) == pytest.approx([3.5, 6, 8.5, 10, 10, 10])
 
 
 def test_learn_many_successes_in_one_moment_restores_no_more_than_the_moment():
@@ -180,7 +184,52 @@ def test_learn_many_successes_in_one_moment_restores_no_more_than_the_moment():
     for _ in range(100):
         tell(row, at=0.5, healthy=200)
 
-    assert row.rate == pytest.approx(5.25)
+    assert row.rate == pytest.approx(6.25)
+
+
+def test_learn_success_after_a_429_restores_the_rate_to_a_little_below_it():
+    row = bucket(rate=8.0)
+    tell(row, at=0, limited=1)
+
+    rates = rates_after(row, 4, since=1)
+
+    assert rates == pytest.approx([5.9, 7.6, 7.6, 7.6], abs=0.02)
+    assert row.refused_rate == 8
+
+
+def test_learn_success_feels_its_way_up_to_the_refused_rate_within_two_minutes_and_then_hastens():
+    row = bucket(rate=76.0, refused_rate=80.0)
+    rates = []
+    for second in range(1, 400):
+        learn(row, Report(healthy=1), now=after(second), ceiling=1000.0, jitter=1.0)
+        rates.append(row.rate)
+
+    reached = next(second for second, rate in enumerate(rates) if rate > 80)
+    ten_times = next(second for second, rate in enumerate(rates) if rate > 800)
+    assert 50 < reached < 90
+    assert ten_times < 300
+
+
+def test_learn_more_429s_of_calls_sent_before_the_first_halve_only_once():
+    row = bucket()
+    tell(row, at=0, limited=50)
+
+    tell(row, at=0.9, limited=50)
+    tell(row, at=2.5, limited=50, limited_asked_at=after(-0.1))
+    tell(row, at=2.6, healthy=1)
+
+    assert (row.rate, row.refused_rate, row.limited_until) == (5, 10, after(3.5))
+
+
+def test_learn_failures_during_a_pause_that_phonepe_asked_for_do_not_cut_it():
+    row = bucket()
+    tell(row, at=0, limited=1, retry_after_s=30)
+
+    tell(row, at=0.1, failed=5)
+    tell(row, at=0.2, healthy=1)
+
+    assert take(row, at=29.9).count == 0
+    assert take(row, at=30.1).count == 1
 
 
 # -- the breaker --------------------------------------------------------------------------
@@ -279,7 +328,9 @@ def test_report_counts_each_answer_by_what_it_says_of_the_gateway():
         make.trouble(RateLimited("slow")),
     ]
 
-    assert Report.of(answers) == Report(healthy=3, failed=1, limited=3, retry_after_s=9)
+    assert Report.of(answers) == Report(
+        healthy=3, failed=1, limited=3, retry_after_s=9, limited_asked_at=answers[-1].asked_at
+    )
 
 
 # -- the row ------------------------------------------------------------------------------
@@ -315,6 +366,18 @@ def test_give_back_returns_calls_but_never_overfills_the_bucket():
     throttle.give_back(500, now=now)
 
     assert GatewayThrottle.objects.get().tokens == burst(1000)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_give_back_of_a_probe_lets_another_take_its_place():
+    now = timezone.now()
+    throttle.report([make.trouble(Unavailable("down"))] * 5, now=now)
+    later = now + timedelta(seconds=2)
+    throttle.take(50, now=later)
+
+    throttle.give_back(1, now=later)
+
+    assert throttle.take(50, now=later).count == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -378,7 +441,7 @@ def test_report_call_of_a_pay_call_turned_away_by_a_429_slows_everybody_down():
     throttle.report_call(error, now=now)
 
     row = GatewayThrottle.objects.get()
-    assert (row.rate, row.blocked_until) == (500, now + timedelta(seconds=7))
+    assert (row.rate, row.limited_until) == (500, now + timedelta(seconds=7))
 
 
 @pytest.mark.django_db(transaction=True)

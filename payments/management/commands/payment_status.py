@@ -12,8 +12,8 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count
 from django.utils import timezone
 
-from payments import checkers, completion
-from payments.models import AuditRun, GatewayThrottle, PaymentEvent, PaymentOrder, Refund
+from payments import checkers, completion, pace
+from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund
 from payments.standing import rupees
 from payments.states import OPEN, Status
 
@@ -50,10 +50,8 @@ class Command(BaseCommand):
         self.stdout.write(f"oldest open order: {since}")
         needs = "  ".join(f"{why} {count}" for why, count in told["attention"].items())
         self.stdout.write(f"needs a person: {needs or 'nothing'}")
-        throttle = told["throttle"]
-        if throttle:
-            breaker = "open" if throttle["breaker_open"] else "closed"
-            self.stdout.write(f"gateway: {throttle['rate']:g} calls/s allowed, breaker {breaker}")
+        if told["throttle"]:
+            self.stdout.write(f"gateway: {pace.sentence(told['throttle'])}")
         last = told["audit"]
         found = "  ".join(f"{name} {count}" for name, count in last["findings"].items()) if last else ""
         self.stdout.write(
@@ -84,7 +82,6 @@ def overview(now: datetime) -> dict[str, Any]:
     """The figures of the whole, ready for JSON."""
     counts = dict(PaymentOrder.objects.values_list("status").annotate(Count("pk")))
     oldest = PaymentOrder.objects.filter(status__in=OPEN).order_by("created_at")
-    throttle = GatewayThrottle.objects.filter(pk=1).first()
     return {
         "orders": {status: counts.get(status, 0) for status in Status.values},
         "due": PaymentOrder.objects.due(now).count(),
@@ -92,13 +89,7 @@ def overview(now: datetime) -> dict[str, Any]:
         "attention": dict(
             PaymentOrder.objects.exclude(attention="").values_list("attention").annotate(Count("pk"))
         ),
-        "throttle": throttle
-        and {
-            "rate": throttle.rate,
-            "breaker_open": throttle.pause_s > 0,
-            "blocked_until": throttle.blocked_until,
-            "failures_in_a_row": throttle.failures,
-        },
+        "throttle": pace.state(now=now),
         "audit": AuditRun.objects.order_by("-at").values("at", "took_ms", "findings").first(),
         "checkers": [
             {"name": c.name, "seen_at": c.seen_at, "interval_s": c.interval_s} for c in checkers.alive(now)
