@@ -7,6 +7,7 @@ commits (measured), and a claim must be one statement, or two checkers could tak
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,14 +30,19 @@ CLAIMED = (
     "id, merchant_order_id, cart_id, amount, status, created_at, expires_at, gateway_order_id, fulfilment,"
     " fulfilment_reference, holding, attention, nudged_by, leased_until"
 )
-CLAIM = f"""
-    UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
-    WHERE id = ANY (ARRAY(  -- an array is made once; a plan may run IN's subquery, and its LIMIT, per row
+DUE = """
         SELECT id FROM payments_order
         WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
-        ORDER BY next_check_at LIMIT %(limit)s
+        ORDER BY next_check_at {end} LIMIT {limit}
         FOR NO KEY UPDATE SKIP LOCKED
-    ))
+"""
+# An array is made once; a plan may run the subquery of an IN, and its LIMIT, per row. Both halves read one
+# partial index, from its two ends; what both find, when little is due, is taken once.
+CLAIM = f"""
+    UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
+    WHERE id = ANY (
+        ARRAY({DUE.format(end="ASC", limit="%(longest)s")}) || ARRAY({DUE.format(end="DESC", limit="%(latest)s")})
+    )
     RETURNING {CLAIMED}
 """  # noqa: S608  our own columns
 
@@ -80,9 +86,14 @@ def claim_due(
     *, now: datetime, limit: int, due_by: datetime | None = None, lease: timedelta = LEASE
 ) -> list[PaymentOrder]:
     """Take up to `limit` orders due now (or at `due_by`, if given); nobody else gets them until the lease
-    ends or they are put back."""
-    claim = {"now": now, "due_by": due_by or now, "until": now + lease, "limit": limit}
-    return list(PaymentOrder.objects.raw(CLAIM, claim))
+    ends or they are put back.
+
+    When more are due than may be asked about, half of those taken are the longest due and half the latest:
+    a tail that has piled up does not keep a new or a hurried order waiting, nor the other way round.
+    """
+    latest = (limit + random.getrandbits(1)) // 2
+    claim = {"now": now, "due_by": due_by or now, "until": now + lease}
+    return list(PaymentOrder.objects.raw(CLAIM, claim | {"longest": limit - latest, "latest": latest}))
 
 
 def claim_one(

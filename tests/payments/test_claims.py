@@ -33,14 +33,43 @@ def claim(limit: int = 100, **how: Any) -> list[PaymentOrder]:
     return claims.claim_due(now=how.pop("now", timezone.now()), limit=limit, **how)
 
 
-def test_claim_due_takes_the_longest_due_first_and_no_more_than_the_limit():
+def test_claim_due_takes_half_from_the_longest_due_and_half_from_the_latest_and_no_more_than_the_limit():
     now = timezone.now()
-    orders = [make.order(next_check_at=now - timedelta(seconds=s)) for s in (5, 30, 10, 20)]
+    orders = [make.order(next_check_at=now - timedelta(seconds=s)) for s in (5, 30, 10, 20, 15)]
 
     taken = claim(2, now=now)
 
-    assert {order.pk for order in taken} == {orders[1].pk, orders[3].pk}
+    assert {order.pk for order in taken} == {orders[1].pk, orders[0].pk}
     assert [again(order).leased_until for order in taken] == [now + LEASE] * 2
+
+
+def test_claim_due_when_little_is_due_takes_all_of_it_once():
+    orders = [make.order() for _ in range(5)]
+
+    taken = claim(7)
+
+    assert sorted(order.pk for order in taken) == [order.pk for order in orders]
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_claim_due_under_a_tail_that_only_grows_starves_neither_new_orders_nor_the_tail(limit):
+    now = timezone.now()
+    tail = [make.order(next_check_at=now - timedelta(hours=1, seconds=n)) for n in range(60)]
+    asked_new = 0
+
+    for turn in range(
+        60 // limit
+    ):  # as many calls as the tail has orders, and a new order falls due at each turn
+        new = make.order(next_check_at=now + timedelta(seconds=turn))
+        taken = claim(limit, now=now + timedelta(seconds=turn))
+        asked_new += new.pk in {order.pk for order in taken}
+        for order in taken:
+            claims.release([order], until=now + timedelta(days=1))
+
+    worked_off = sum(again(order).next_check_at > now for order in tail)
+    assert asked_new >= (60 // limit) * (0.2 if limit == 1 else 1)
+    assert worked_off >= 12
+    assert again(tail[-1]).next_check_at > now  # the longest due of all
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7])
