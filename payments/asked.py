@@ -15,6 +15,7 @@ from itertools import pairwise
 from payments import schedule
 from payments.answers import Answer
 from payments.models import PaymentOrder
+from payments.states import Status
 
 KEEP = 200
 LONGEST_MS = 2**31 - 1  # of a column of integers: 24 days
@@ -52,37 +53,55 @@ class Rung:
 
     at: datetime
     asks: tuple[Ask, ...]
+    is_over: bool  # the next one has come
 
     @property
     def late_s(self) -> float | None:
-        """From the rung to the first question; None when none came before the next rung."""
+        """From the rung to the first question; None when there was none."""
         return (self.asks[0].at - self.at).total_seconds() if self.asks else None
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in a word; a question that somebody hurried counts for the rung before it."""
+        if not self.asks:
+            return "missed" if self.is_over else "due"
+        return "answered" if any(ask.answered for ask in self.asks) else "unanswered"
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """What was asked before the first rung, then rung by rung up to now."""
+    """What was asked before the first rung, then rung by rung until the order was settled or until now."""
 
     early: tuple[Ask, ...]
     rungs: tuple[Rung, ...]
+    forgotten: int  # questions too long ago to be kept
     next_at: datetime | None
 
 
 def ladder(order: PaymentOrder, *, now: datetime, late_watch: timedelta) -> Ladder:
-    """Each rung until `now`, or until the order was settled, beside the questions that it led to."""
-    told = asks(order)
-    end = order.completed_at or now
-    until, reached = order.expires_at + late_watch, []
+    """The rungs of an order beside the questions that were asked."""
+    told, reached = asks(order), []
+    end = min(_end(order, now=now), order.expires_at + late_watch)
     for rung, following in pairwise(_rungs(order)):
-        if rung > min(end, until):
+        if rung > end:
             break
-        reached.append(Rung(rung, tuple(ask for ask in told if rung <= ask.at < following)))
+        answered = tuple(ask for ask in told if rung <= ask.at < following)
+        reached.append(Rung(rung, answered, is_over=following <= now))
     first = reached[0].at if reached else now
     return Ladder(
         early=tuple(ask for ask in told if ask.at < first),
         rungs=tuple(reached),
+        forgotten=max(0, order.asks - len(told)),
         next_at=order.next_check_at,
     )
+
+
+def _end(order: PaymentOrder, *, now: datetime) -> datetime:
+    """Until when the ladder was to be climbed: the money came, or PhonePe's word was final."""
+    if order.completed_at:
+        return order.completed_at
+    is_left = order.status == Status.FAILED or order.next_check_at is None
+    return (order.asked_at or now) if is_left else now
 
 
 def _rungs(order: PaymentOrder) -> Iterator[datetime]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from payments import asked, claims, schedule
@@ -79,6 +82,7 @@ def test_ladder_sets_each_question_beside_the_rung_that_it_came_from():
     ladder = asked.ladder(order, now=after(order, 31 + shift), late_watch=timedelta(hours=72))
 
     assert [len(rung.asks) for rung in ladder.rungs] == [1, 2, 0, 1]
+    assert [rung.outcome for rung in ladder.rungs] == ["answered", "answered", "missed", "answered"]
     assert [rung.late_s for rung in ladder.rungs] == [
         pytest.approx(0.25, abs=0.002),
         pytest.approx(0.5, abs=0.002),
@@ -112,3 +116,48 @@ def test_ladder_ends_with_the_late_watch():
     ladder = asked.ladder(order, now=after(order, 10**6), late_watch=timedelta(hours=1))
 
     assert ladder.rungs[-1].at <= order.expires_at + timedelta(hours=1)
+
+
+def test_ladder_of_a_failed_order_ends_with_the_answer_that_said_so():
+    order = make.order("FAILED", age_s=600)
+    order.asked_at = after(order, 33)
+
+    ladder = asked.ladder(order, now=after(order, 500), late_watch=timedelta(hours=72))
+
+    assert ladder.rungs
+    assert ladder.rungs[-1].at <= order.asked_at
+
+
+def status(*arguments: str) -> str:
+    out = StringIO()
+    call_command("payment_status", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_payment_status_ladder_sets_wanted_beside_asked_in_indian_time():
+    created_at = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+    order = make.order(
+        created_at=created_at, expires_at=created_at + timedelta(seconds=900), next_check_at=None
+    )
+    shift_ms = round(schedule.spread_of(order.pk) * schedule.SPREAD_S * 1000)
+    order.asked_after_ms = [shift_ms + 20_120, -(shift_ms + 23_700), shift_ms + 24_000, shift_ms + 29_050]
+    order.asks, order.asked_at = 7, created_at + timedelta(milliseconds=shift_ms + 29_050)
+    order.save()
+
+    text = status(order.merchant_order_id, "--ladder")
+    told = json.loads(status(order.merchant_order_id, "--ladder", "--json"))
+
+    lines = text.splitlines()
+    first_rung = created_at + timedelta(seconds=20, milliseconds=shift_ms)
+    assert f"24 Nov 2026 11:30:{first_rung:%S}" in text
+    assert "3 questions are too long ago" in text
+    assert sum("missed" in line for line in lines[:-1]) == 1
+    assert sum("(no answer)" in line for line in lines) == 1
+    assert lines[-1] == "4 rungs: 3 answered, 1 missed; the latest 0.70 s late."
+    assert [rung["outcome"] for rung in told["rungs"]] == ["answered", "answered", "missed", "answered"]
+    assert [rung["late_s"] for rung in told["rungs"]] == pytest.approx([0.12, 0.7, None, 0.05], abs=0.002)
+
+
+def test_payment_status_ladder_of_no_order_is_refused():
+    with pytest.raises(CommandError, match="needs a MERCHANT_ORDER_ID"):
+        status("--ladder")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import datetime
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Count
 from django.utils import timezone
 
-from payments import checkers, completion, pace
+from payments import asked, checkers, completion, pace
 from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund
 from payments.standing import rupees
 from payments.states import OPEN, Status
@@ -21,21 +24,31 @@ from payments.states import OPEN, Status
 class Command(BaseCommand):
     help = (
         "Without an argument: orders by status, what is due, the oldest open order, what needs a person, the "
-        "throttle and the checkers. With a MERCHANT_ORDER_ID: everything that happened to that order."
+        "throttle and the checkers. With a MERCHANT_ORDER_ID: everything that happened to that order; with "
+        "--ladder, when PhonePe wants it asked about beside when it was asked about."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("merchant_order_id", nargs="?", metavar="MERCHANT_ORDER_ID")
+        parser.add_argument(
+            "--ladder", action="store_true", help="when PhonePe wants the order asked about, and when it was"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
-    def handle(self, *, merchant_order_id: str | None, json: bool, **options: Any) -> None:
+    def handle(self, *, merchant_order_id: str | None, ladder: bool, json: bool, **options: Any) -> None:
         if merchant_order_id is None:
+            if ladder:
+                raise CommandError("--ladder needs a MERCHANT_ORDER_ID.")
             told = overview(timezone.now())
             self._dump(told) if json else self._show_overview(told)
             return
         order = completion.find(merchant_order_id)
         if order is None:
             raise CommandError(f"There is no order {merchant_order_id}.")
+        if ladder:
+            climbed = climb(order, now=timezone.now())
+            self._dump(climbed) if json else self._show_ladder(climbed)
+            return
         told = timeline(order)
         self._dump(told) if json else self._show_timeline(told)
 
@@ -61,6 +74,25 @@ class Command(BaseCommand):
         )
         alive = ", ".join(f"{c['name']} (seen {_local(c['seen_at'])})" for c in told["checkers"])
         self.stdout.write(f"checkers alive: {alive or 'NONE; start one with `make checker`'}")
+
+    def _show_ladder(self, told: dict[str, Any]) -> None:
+        write = self.stdout.write
+        write(f"{told['merchant_order_id']}  {told['status']}  created {_exact(told['created_at'])}")
+        if told["forgotten"]:
+            write(f"{told['forgotten']} questions are too long ago for their times to be kept")
+        for ask in told["early"]:
+            write(f"{'before the first rung':24} asked {_exact(ask['at'])}{_silence(ask)}")
+        write(f"{'wanted':24} {'after creation':>14}  {'asked':24} {'late':>8}")
+        for rung in told["rungs"]:
+            first, *more = rung["asks"] or [None]
+            asked_at = f"{_exact(first['at'])}{_silence(first)}" if first else rung["outcome"]
+            late = f"{rung['late_s']:.2f} s" if first else ""
+            write(f"{_exact(rung['at']):24} {rung['after_s']:>12.1f} s  {asked_at:24} {late:>8}")
+            for ask in more:
+                write(f"{'':24} {'':14}  {_exact(ask['at'])}{_silence(ask)}")
+        next_at = told["next_at"]
+        write(f"next: {_exact(next_at) if next_at else 'never; the order is not watched any more'}")
+        write(told["sentence"])
 
     def _show_timeline(self, told: dict[str, Any]) -> None:
         for name, value in told["order"].items():
@@ -113,6 +145,42 @@ def timeline(order: PaymentOrder) -> dict[str, Any]:
         "events": list(events.values("at", "kind", "source", "from_status", "to_status", "detail")),
         "refunds": list(refunds.values("merchant_refund_id", "amount", "state", "reason", "created_at")),
     }
+
+
+def climb(order: PaymentOrder, *, now: datetime) -> dict[str, Any]:
+    """One order's ladder beside what was asked, ready for JSON."""
+    found = asked.ladder(order, now=now, late_watch=timedelta(hours=settings.LATE_WATCH_HOURS))
+    late = [rung.late_s for rung in found.rungs if rung.late_s is not None]
+    counted = Counter(rung.outcome for rung in found.rungs)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counted.items()))
+    latest = f"; the latest {max(late):.2f} s late" if late else ""
+    return {
+        "merchant_order_id": order.merchant_order_id,
+        "status": order.status,
+        "created_at": order.created_at,
+        "forgotten": found.forgotten,
+        "early": [asdict(ask) for ask in found.early],
+        "rungs": [
+            {
+                "at": rung.at,
+                "after_s": (rung.at - order.created_at).total_seconds(),
+                "outcome": rung.outcome,
+                "late_s": rung.late_s,
+                "asks": [asdict(ask) for ask in rung.asks],
+            }
+            for rung in found.rungs
+        ],
+        "next_at": found.next_at,
+        "sentence": f"{len(found.rungs)} rungs: {outcomes or 'none reached yet'}{latest}.",
+    }
+
+
+def _exact(at: datetime) -> str:
+    return f"{timezone.localtime(at):%d %b %Y %H:%M:%S.%f}"[:-5]
+
+
+def _silence(ask: dict[str, Any]) -> str:
+    return "" if ask["answered"] else " (no answer)"
 
 
 def _local(at: datetime) -> str:
