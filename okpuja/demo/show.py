@@ -46,9 +46,15 @@ def play(places: Places) -> int:
     console.print(board.lags(rows))
     completed = sum(1 for row in rows if row.bookings)
     asked = calls.get("pay", 0) + calls.get("status", 0)
-    console.print(f"{asked} calls of PhonePe for {completed} completed payments. Logs: {LOGS}/demo-*.log")
+    console.print(f"{cost(asked, completed)} Logs: {LOGS}/demo-*.log")
     console.print(f"{len(rows) - failed} passed, {failed} failed")
     return failed
+
+
+def cost(calls: int, completed: int) -> str:
+    """How many calls of PhonePe a completed payment cost, those for abandoned and failed ones included."""
+    each = f", {calls / completed:.1f} each" if completed else ""
+    return f"{calls} calls of PhonePe for {completed} completed payments{each}."
 
 
 async def _play(places: Places) -> tuple[list[board.Row], dict[str, int]]:
