@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
+
+# A machine that is cut off must be noticed, or its transaction keeps its locks for the two hours that TCP waits by
+# itself, the throttle's row maybe among them. Shorter than `claims.LEASE`, after which its orders are taken over.
+NOTICE_CUT_S = 15
+OURS = {
+    "connect_timeout": 3,
+    "application_name": "okpuja",
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": NOTICE_CUT_S * 1000,
+}
+SERVERS = (
+    f"-c idle_in_transaction_session_timeout={NOTICE_CUT_S}s -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3"
+    f" -c tcp_keepalives_count=3 -c tcp_user_timeout={NOTICE_CUT_S}s"
+)
 
 
 def database(url: str, *, pooled: bool) -> dict[str, Any]:
@@ -15,9 +32,10 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
     `url` is any libpq URI (`postgresql://user:password@host:5432/name`, or a Unix socket as
     `postgresql:///name?host=/run/postgresql`). With `pooled`, connections come from a pool per
     process (an ASGI server runs each request in a thread of its own), else each thread keeps its own.
-    Raises ImproperlyConfigured when the URL is not one.
+    What `url` says of libpq's parameters wins, `options` included: `?options=` sends none, for a pooler
+    that refuses them. Raises ImproperlyConfigured when the URL is not one.
     """
-    options: dict[str, Any] = {"connect_timeout": 3, "application_name": "okpuja"}
+    options: dict[str, Any] = {**OURS, "options": f"{SERVERS} {os.environ.get('PGOPTIONS', '')}".strip()}
     settings: dict[str, Any] = {
         "CONN_HEALTH_CHECKS": True,  # a restarted PostgreSQL costs a reconnect, not an error
         "OPTIONS": options,

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 from tests.processes import ROOT
@@ -16,9 +17,10 @@ from tests.processes import ROOT
 class Sandbox:
     """A running `phonepe_sandbox`; `url` is its origin."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, inside: Sequence[str] = ()) -> None:
+        """`inside` comes before the command: what puts it into another network, say."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "phonepe_sandbox", "--port", "0", *arguments],
+            [*inside, sys.executable, "-m", "phonepe_sandbox", "--port", "0", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
