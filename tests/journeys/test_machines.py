@@ -24,11 +24,12 @@ HOUR = "now() + interval '1 hour'"
 STATUSES = "SELECT status, count(*) FROM payments_order GROUP BY 1"
 BOOKED = "SELECT count(*), count(DISTINCT merchant_order_id) FROM bookings_booking"
 LOCK_AND_WAIT = """
+import time
 from django.db import connection, transaction
 with transaction.atomic(), connection.cursor() as cursor:
     cursor.execute("SELECT 1 FROM payments_throttle FOR NO KEY UPDATE")
     print("holds the throttle", flush=True)
-    input()
+    time.sleep(300)
 """
 REFUND_ALL = """
 from django.utils import timezone

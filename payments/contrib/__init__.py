@@ -1,0 +1,1 @@
+"""What some shops want and others do not have; the engine imports nothing from here."""
