@@ -107,7 +107,8 @@ def _plan(rows: int) -> list[str]:
 
     _look_into(rows)
     now = timezone.now() + timedelta(days=400)
-    values = {"now": now, "due_by": now, "until": now + timedelta(seconds=20), "limit": LIMIT}
+    halves = {"longest": LIMIT - LIMIT // 2, "latest": LIMIT // 2}
+    values = {"now": now, "due_by": now, "until": now + timedelta(seconds=20)} | halves
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {CLAIM}", values)
         plan = [line for (line,) in cursor.fetchall()]

@@ -7,13 +7,14 @@ A callback is committed before anything is made of it: what fails after that is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from psycopg.errors import LockNotAvailable
 
 from payments import claims, refunds
@@ -120,15 +121,22 @@ def replay(ids: Iterable[int], *, now: datetime) -> Iterator[WebhookDelivery]:
         yield act(pk, now=now)
 
 
-def prune(*, before: datetime, batch: int = PRUNE_BATCH) -> int:
-    """Delete callbacks received before that instant, in small transactions; how many.
+def old(*, before: datetime) -> QuerySet[WebhookDelivery]:
+    """Callbacks received before that instant. What was stored and never acted on stays: it is not done with."""
+    return WebhookDelivery.objects.filter(received_at__lt=before).exclude(state=State.RECEIVED)
 
-    What was stored and never acted on stays: it is not done with.
-    """
-    old = WebhookDelivery.objects.filter(received_at__lt=before).exclude(state=State.RECEIVED)
+
+def prune(
+    *,
+    before: datetime,
+    batch: int = PRUNE_BATCH,
+    keep: Callable[[Sequence[dict[str, Any]]], None] = lambda rows: None,
+) -> int:
+    """Delete `old` callbacks in small batches, handing each to `keep` first; how many."""
     pruned = 0
-    while ids := list(old.order_by("received_at").values_list("pk", flat=True)[:batch]):
-        pruned += WebhookDelivery.objects.filter(pk__in=ids).delete()[0]
+    while rows := [dict(row) for row in old(before=before).order_by("received_at").values()[:batch]]:
+        keep(rows)
+        pruned += WebhookDelivery.objects.filter(pk__in=[row["id"] for row in rows]).delete()[0]
     return pruned
 
 

@@ -2,6 +2,38 @@
 
 from django.db import migrations, models
 
+FORWARD = """
+-- Whether nothing more will happen to an order: closed, not watched, nobody's business, nothing on its way back.
+CREATE FUNCTION payments_order_is_over(o payments_order) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT o.status NOT IN ('PENDING', 'INITIATED') AND o.fulfilment <> 'DUE' AND o.attention = ''
+        AND o.next_check_at IS NULL AND o.leased_until IS NULL AND NOT o.holding
+        AND NOT EXISTS (
+            SELECT FROM payments_refund r WHERE r.order_id = o.id AND r.state NOT IN ('COMPLETED', 'FAILED')
+        )
+$$;
+
+-- The trail is only appended to, but for whole trails of orders that are over, by `payments.retention`, which
+-- says so in its transaction. The order is looked at here again: the word alone opens nothing.
+CREATE OR REPLACE FUNCTION payments_event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'DELETE' AND coalesce(current_setting('payments.may_prune', true), '') = 'on'
+        AND (SELECT payments_order_is_over(o) FROM payments_order o WHERE o.id = OLD.order_id) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'the audit trail is only appended to'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_event_append_only';
+END $$;
+"""
+
+BACKWARD = """
+CREATE OR REPLACE FUNCTION payments_event_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit trail is only appended to'
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'payments_event_append_only';
+END $$;
+DROP FUNCTION payments_order_is_over;
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -19,4 +51,5 @@ class Migration(migrations.Migration):
             name="refused_rate",
             field=models.FloatField(db_default=0, default=0, help_text="the rate when the last 429 came"),
         ),
+        migrations.RunSQL(FORWARD, BACKWARD),
     ]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import byhand, inbox
+from payments import byhand, inbox, retention
 from payments.models import PaymentOrder, WebhookDelivery
 from payments.states import Source
 from tests.model import invariants, shop, steps
@@ -124,6 +124,7 @@ def books_anyway(world: World) -> None:
 
 def prunes(world: World) -> None:
     inbox.prune(before=timezone.now())
+    list(retention.prune_events(before=timezone.now()))
 
 
 def releases_forgotten(world: World) -> None:
