@@ -74,13 +74,15 @@ def manage(*arguments: str, **settings: str) -> str:
 
 
 @contextmanager
-def started(name: str, *command: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process that runs while the block does; its first lines of output can be read."""
+def started(
+    name: str, *command: str, heard: bool = False, **settings: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that runs while the block does; `heard`: its output comes through a pipe."""
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=ROOT, env=environment(**settings), stdout=subprocess.PIPE, stderr=log, text=True,
+            cwd=ROOT, env=environment(**settings), stdout=subprocess.PIPE if heard else log, stderr=log, text=True,
         )  # fmt: skip
     try:
         yield process
@@ -95,15 +97,15 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5)
-    assert process.stdout
-    process.stdout.close()
+    if process.stdout:
+        process.stdout.close()
 
 
 @contextmanager
 def stub_gateway(latency_s: float, orders: Path | None = None) -> Iterator[str]:
     """The gateway that only waits and answers (`benchmarks.gateway`); its origin."""
     known = [str(orders)] if orders else []
-    with started("gateway", "-m", "benchmarks.gateway", str(latency_s), *known) as process:
+    with started("gateway", "-m", "benchmarks.gateway", str(latency_s), *known, heard=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
 
@@ -111,7 +113,7 @@ def stub_gateway(latency_s: float, orders: Path | None = None) -> Iterator[str]:
 @contextmanager
 def emulator(**switches: Any) -> Iterator[str]:
     """The real emulator with these switches; its origin."""
-    with started("emulator", "-m", "phonepe_sandbox", "--port", "0") as process:
+    with started("emulator", "-m", "phonepe_sandbox", "--port", "0", heard=True) as process:
         assert process.stdout
         origin = process.stdout.readline().split()[-1]
         control(origin, "settings", switches)
