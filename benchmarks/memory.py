@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,19 +99,13 @@ def _by_size(figures: dict[str, Any]) -> list[tuple[int, dict[str, float]]]:
 def _measure(size: int) -> dict[str, float]:
     _make_due(size)
     peak = Peak()
-    with running.stub_gateway(LATENCY_S, FILE) as origin, _checker(origin) as process:
+    with running.stub_gateway(LATENCY_S, FILE) as origin, running.checkers(1, origin) as (checker,):
+        process = psutil.Process(checker.pid)
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             peak.look_at(process)
             time.sleep(LOOK_EVERY_S)
     return {"rss_mb": peak.rss / MEGA, "uss_mb": peak.uss / MEGA, "asked": _asked()}
-
-
-@contextmanager
-def _checker(origin: str) -> Iterator[psutil.Process]:
-    """A checker that asks the stand-in gateway; it has no path before its calls."""
-    with running.checkers(1, origin, PHONEPE_BASE_URL=origin) as (process,):
-        yield psutil.Process(process.pid)
 
 
 def _make_due(size: int) -> None:
