@@ -96,17 +96,17 @@ def main() -> dict[str, Any]:
 def tables(figures: dict[str, Any]) -> list[Table]:
     """The three ways under each load, and the schedule rung by rung."""
     loads = [others for others in OTHERS if _key(others) in figures]
-    headers = ("", *(f"{others:,} others due: p50 / p99" for others in loads))
+    headers = ("p50 / p99 in seconds, under", *(f"{others:,} others due" for others in loads))
     ways = [(NAMES[way], *(_told(figures[_key(others)][way]) for others in loads)) for way in WAYS]
     first = figures[_key(loads[0])]
     rungs = [
         (name.format(step), *(_told(figures[_key(others)][kind].get(step)) for others in loads))
-        for kind, name in (("by_step", "rung {}"), ("waits", "rung {}, from the payment on"))
+        for kind, name in (("by_step", "rung {}"), ("waits", "rung {}, from payment"))
         for step in first[kind]
     ]
     return [
-        Table(headers, ways, "Seconds."),
-        Table(("the rung that found the payment", *headers[1:]), rungs, "Seconds."),
+        Table(headers, ways),
+        Table(headers, rungs, "Counted from the rung that found the payment, or from the payment itself."),
     ]
 
 
