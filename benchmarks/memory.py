@@ -33,7 +33,8 @@ INSERT INTO payments_order (
     attention, nudged_by, asks, next_check_at
 )
 SELECT
-    'OKP-' || md5(n::text), md5('cart' || n), 149900, 'INITIATED', now() - interval '5 min', now() + interval '10 min',
+    'OKP-261124-' || lpad(to_hex(n), 20, '0'), 'cart ' || lpad(n::text, 10, '0'), 149900, 'INITIATED',
+    now() - interval '5 min', now() + interval '10 min',
     '{}', '', '', '', '', '', '', '', '', '', 0, '', '', 0, now()
 FROM generate_series(1, %s) AS n
 """
