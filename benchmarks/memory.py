@@ -86,7 +86,7 @@ def plots(figures: dict[str, Any]) -> dict[str, str]:
         name.upper(): [(size, one[f"{name}_mb"]) for size, one in _by_size(figures)]
         for name in ("rss", "uss")
     }
-    return {"memory": drawing.lines("Peak memory of a checker, MB", series, x_name="orders due", y_name="MB")}
+    return {"memory": drawing.lines("Peak memory of a checker, MB", series, x_name="orders due")}
 
 
 def _key(size: int) -> str:

@@ -75,14 +75,15 @@ def manage(*arguments: str, **settings: str) -> str:
 
 @contextmanager
 def started(
-    name: str, *command: str, heard: bool = False, **settings: str
+    name: str, *command: str, quiet: bool = False, **settings: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """A Python process that runs while the block does; `heard`: its output comes through a pipe."""
+    """A Python process that runs while the block does. Its output comes through a pipe, unless it is `quiet`:
+    whoever never reads it must say so, or the process will wait for them."""
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=ROOT, env=environment(**settings), stdout=subprocess.PIPE if heard else log, stderr=log, text=True,
+            cwd=ROOT, env=environment(**settings), stdout=log if quiet else subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     try:
         yield process
@@ -105,7 +106,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def stub_gateway(latency_s: float, orders: Path | None = None) -> Iterator[str]:
     """The gateway that only waits and answers (`benchmarks.gateway`); its origin."""
     known = [str(orders)] if orders else []
-    with started("gateway", "-m", "benchmarks.gateway", str(latency_s), *known, heard=True) as process:
+    with started("gateway", "-m", "benchmarks.gateway", str(latency_s), *known) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
 
@@ -113,7 +114,7 @@ def stub_gateway(latency_s: float, orders: Path | None = None) -> Iterator[str]:
 @contextmanager
 def emulator(**switches: Any) -> Iterator[str]:
     """The real emulator with these switches; its origin."""
-    with started("emulator", "-m", "phonepe_sandbox", "--port", "0", heard=True) as process:
+    with started("emulator", "-m", "phonepe_sandbox", "--port", "0") as process:
         assert process.stdout
         origin = process.stdout.readline().split()[-1]
         control(origin, "settings", switches)
@@ -127,7 +128,10 @@ def checkers(count: int, origin: str, **settings: str) -> Iterator[list[subproce
     command = ("manage.py", "auto_complete_payments", "--continuous")
     with ExitStack() as stack, database() as connection:
         connection.execute("DELETE FROM payments_checker")
-        begun = [stack.enter_context(started(f"checker-{nth}", *command, **settings)) for nth in range(count)]
+        begun = [
+            stack.enter_context(started(f"checker-{nth}", *command, quiet=True, **settings))
+            for nth in range(count)
+        ]
         wait_until(lambda: _count(connection, "payments_checker") == count, "the checkers to sign in")
         yield begun
 
@@ -141,7 +145,7 @@ def web(origin: str, port: int, **settings: str) -> Iterator[str]:
         "-m", "granian", "--interface", "asgi", "--no-ws", "--host", "127.0.0.1", "--port", str(port), "--log-level",
         "error", "okpuja.asgi:application",
     )  # fmt: skip
-    with started("web", *command, **settings):
+    with started("web", *command, quiet=True, **settings):
         wait_until(lambda: _is_up(f"{address}/healthz"), "the web site")
         yield address
 
