@@ -122,17 +122,24 @@ def _had_a_core_s(pid: int) -> float:
 
 
 def _plan(rows: int) -> list[str]:
-    """How PostgreSQL runs a claim. Raises AssertionError when it reads the table by anything but the due index."""
+    """How PostgreSQL runs a claim. Raises AssertionError when it finds what is due by anything but the due index."""
     from django.db import connection, transaction
     from django.utils import timezone
 
-    from payments.claims import CLAIM
+    from payments import claims
 
     _look_into(rows)
-    now = timezone.now() + timedelta(days=400)
-    values = {"now": now, "due_by": now, "until": now + timedelta(seconds=20), "limit": LIMIT}
+    statements: list[tuple[str, Any]] = []
+
+    def keep(execute: Any, statement: str, values: Any, *rest: Any) -> Any:
+        statements.append((statement, values))
+        return execute(statement, values, *rest)
+
+    with connection.execute_wrapper(keep):
+        claims.claim_due(now=timezone.now() + timedelta(days=400), limit=LIMIT, lease=timedelta(0))
+    [(statement, values)] = [one for one in statements if one[0].strip().startswith("UPDATE")]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {CLAIM}", values)
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) {statement}", values)
         plan = [line for (line,) in cursor.fetchall()]
         transaction.set_rollback(True)
     assert any(f"using {INDEX} " in line for line in plan), plan
