@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench chaos mutants conformance lock clean
+.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench bench-check chaos mutants conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -85,8 +85,11 @@ chaos: $(VENV)/dev.done ## kill everything while ORDERS=1000 are paid, then audi
 mutants: $(VENV)/dev.done ## break each guard on purpose and show that a test notices (ARGS="sweep throttle": these alone)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-bench: install $(CONFORMANCE)/done ## measure; the tables say beside what (ARGS="client")
+bench: install $(CONFORMANCE)/done ## measure everything, 12 minutes on a quiet machine (ARGS="claim lag --write": these, and store them)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-check: install $(CONFORMANCE)/done ## measure quickly and compare ratios with docs/performance/figures.json, before a release
+	@BENCH_QUICK=1 $(BIN)/python -m benchmarks --check $(ARGS)
 
 lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
 	@cd requirements && for name in base dev conformance; do \

@@ -1,4 +1,7 @@
-"""Compare measured ratios with the committed ones. Absolute figures belong to one machine on one day: they are left out."""
+"""Compare measured ratios with the committed ones.
+
+Absolute figures belong to one machine on one day: they are left out.
+"""
 
 from __future__ import annotations
 

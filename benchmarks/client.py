@@ -11,12 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
+
+from benchmarks import plots as drawing
+from benchmarks import running
+from benchmarks.tables import Table, show
 
 ROOT = Path(__file__).resolve().parents[1]
 SDK_PYTHON = ROOT / ".venv-conformance" / "bin" / "python"
 LATENCY_S = 0.05
 IN_FLIGHT = (50, 200)
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1" if running.QUICK else "3"))
 SECONDS = 2.0
 OURS, REQUESTS, SDK = "phonepe_pg", "requests in threads", "the SDK as it comes (10 connections)"
 SDK_ENLARGED = "the SDK with as many connections"
@@ -31,25 +36,56 @@ BARS = ((REQUESTS, 3.0), (SDK, 10.0))
 Row = tuple[float, float]  # calls per second, CPU seconds per 1,000 calls
 
 
-def main() -> None:
+def main() -> dict[str, Any]:
     """Measure every way at every number in flight and print the table."""
     if not SDK_PYTHON.exists():
         sys.exit("requests and the SDK are not installed: run `make bench`")
-    gateway = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.gateway", str(LATENCY_S)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert gateway.stdout
-        origin = gateway.stdout.readline().strip()
-        sys.stdout.write(f"Status calls, {LATENCY_S * 1000:.0f} ms each: medians of {ROUNDS} turns\n")
-        for in_flight in IN_FLIGHT:
-            _print_table(in_flight, _measure(origin, in_flight))
-    finally:
-        gateway.terminate()
-        gateway.wait(10)
+    with running.stub_gateway(LATENCY_S) as origin:
+        figures = {
+            _key(in_flight): _figures(in_flight, _measure(origin, in_flight)) for in_flight in IN_FLIGHT
+        }
+    for table in tables(figures):
+        show(table)
+    return figures
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """A table for each number in flight."""
+    return [_table(in_flight, figures[_key(in_flight)]) for in_flight in IN_FLIGHT]
+
+
+def plots(figures: dict[str, Any]) -> dict[str, str]:
+    """Calls per second of every way with the most in flight."""
+    most = max(IN_FLIGHT)
+    speeds = {name: row["per_s"] for name, row in figures[_key(most)]["ways"].items()}
+    return {"client": drawing.bars(f"Status calls a second, {most} in flight", speeds, first=OURS)}
+
+
+def _key(in_flight: int) -> str:
+    return f"with_{in_flight}_in_flight"
+
+
+def _figures(in_flight: int, rows: dict[str, Row]) -> dict[str, Any]:
+    speed = rows[OURS][0]
+    ways = {
+        name: {"per_s": per_s, "cpu_s_per_1000": cpu, "ours_ratio": speed / per_s}
+        for name, (per_s, cpu) in rows.items()
+    }
+    return {"ways": ways, "latency_share": speed / (in_flight / LATENCY_S)}
+
+
+def _table(in_flight: int, figures: dict[str, Any]) -> Table:
+    ways: dict[str, dict[str, float]] = figures["ways"]
+    rows = [
+        (name, f"{row['per_s']:,.0f}", f"{row['ours_ratio']:.1f} ×", f"{row['cpu_s_per_1000']:.2f}")
+        for name, row in ways.items()
+    ]
+    note = f"{figures['latency_share']:.0%} of what the latency allows."
+    if in_flight == max(IN_FLIGHT):
+        for name, bar in BARS:
+            verdict = "met" if ways[name]["ours_ratio"] >= bar else "NOT met"
+            note += f" Bar: {bar:g} times {name}: {verdict}."
+    return Table((f"{in_flight} in flight", "calls/s", "ours is", "CPU-s per 1,000"), rows, note)
 
 
 def _measure(origin: str, in_flight: int) -> dict[str, Row]:
@@ -65,16 +101,3 @@ def _turn(python: str, way: str, origin: str, in_flight: int) -> Row:
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     calls, wall_s, cpu_s = map(float, done.stdout.split())
     return calls / wall_s, cpu_s / calls * 1000
-
-
-def _print_table(in_flight: int, rows: dict[str, Row]) -> None:
-    speed = rows[OURS][0]
-    title = f"{in_flight} in flight"
-    sys.stdout.write(f"{title:40}{'calls/s':>9}{'ours is':>10}{'CPU-s per 1,000':>18}\n")
-    for name, (per_s, cpu) in rows.items():
-        sys.stdout.write(f"{name:40}{per_s:9,.0f}{speed / per_s:8.1f} x{cpu:18.2f}\n")
-    sys.stdout.write(f"{speed / (in_flight / LATENCY_S):.0%} of what the latency allows.\n")
-    if in_flight == max(IN_FLIGHT):
-        for name, bar in BARS:
-            verdict = "met" if speed / rows[name][0] >= bar else "NOT met"
-            sys.stdout.write(f"Bar: {bar:g} x {name}: {verdict}.\n")

@@ -82,9 +82,9 @@ def _commit() -> str:
             ["git", *words], cwd=running.ROOT, check=True, stdout=subprocess.PIPE, text=True  # noqa: S607
         ).stdout.strip()  # fmt: skip
 
-    return git("rev-parse", "--short", "HEAD") + (
-        " with changes" if git("status", "--porcelain", "-uno") else ""
-    )
+    # Storing one part's figures is no change that the next part was measured with.
+    changed = git("status", "--porcelain", "-uno", "--", ".", ":!docs")
+    return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
 
 
 def write_plot(file: Path, svg: str) -> None:

@@ -10,11 +10,11 @@ from html import escape
 from math import log10
 
 WIDTH = 700
-ROW = 30
-LABELS = 250  # room for the names of bars
+ROW = 26
+LABELS = 275  # room for the names of bars
 NOTES = 110  # room for what is written after them
 TOP = 40
-LEFT, RIGHT, PLOT_HEIGHT = 74, 150, 240
+LEFT, RIGHT, PLOT_HEIGHT = 64, 150, 200
 GREY = "#808a94"
 COLOURS = ("#2f81c7", "#d9822b", "#2e9e6b", "#a06bc4")
 Number = Callable[[float], str]
@@ -34,25 +34,20 @@ def bars(title: str, values: Mapping[str, float], *, first: str = "", number: Nu
         y, length = TOP + nth * ROW, max(1.0, room * value / top)
         colour = COLOURS[0] if name == first or not first else GREY
         drawn += [
-            _text(LABELS - 8, y + 17, name, anchor="end"),
-            f'<rect x="{LABELS}" y="{y + 4}" width="{length:.1f}" height="{ROW - 10}" rx="2" fill="{colour}"/>',
-            _text(LABELS + length + 6, y + 17, number(value)),
+            _text(LABELS - 8, y + 15, name, anchor="end"),
+            f'<rect x="{LABELS}" y="{y + 3}" width="{length:.1f}" height="{ROW - 10}" rx="2" fill="{colour}"/>',
+            _text(LABELS + length + 6, y + 15, number(value)),
         ]
     return _page(title, TOP + len(values) * ROW + 8, drawn)
 
 
 def lines(
-    title: str,
-    series: Mapping[str, Sequence[tuple[float, float]]],
-    *,
-    x_name: str,
-    y_name: str,
-    number: Number = plain,
+    title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, x_name: str, number: Number = plain
 ) -> str:
     """Lines over sizes that grow tenfold: the horizontal scale is logarithmic, the vertical begins at 0."""
     sizes = sorted({x for points in series.values() for x, _ in points})
     top = _nice(max(y for points in series.values() for _, y in points))
-    bottom = TOP + 16 + PLOT_HEIGHT
+    bottom = TOP + 8 + PLOT_HEIGHT
 
     def across(x: float) -> float:
         span = log10(sizes[-1] / sizes[0]) or 1
@@ -61,8 +56,7 @@ def lines(
     def up(y: float) -> float:
         return bottom - PLOT_HEIGHT * y / top
 
-    drawn = [_text(LEFT - 8, TOP + 4, y_name, anchor="end" if len(y_name) < 9 else "start", shift=-LEFT + 12)]
-    drawn += [_rule(up(top * step / 4), number(top * step / 4)) for step in range(5)]
+    drawn = [_rule(up(top * step / 4), number(top * step / 4)) for step in range(5)]
     drawn += [_text(across(x), bottom + 18, f"{x:,.0f}", anchor="middle") for x in sizes]
     drawn.append(_text((LEFT + WIDTH - RIGHT) / 2, bottom + 38, x_name, anchor="middle"))
     heights = _apart({name: up(points[-1][1]) for name, points in series.items()})
@@ -81,17 +75,10 @@ def _page(title: str, height: float, drawn: Sequence[str]) -> str:
 
 
 def _text(
-    x: float,
-    y: float,
-    words: str,
-    *,
-    anchor: str = "start",
-    size: int = 13,
-    colour: str = GREY,
-    shift: float = 0,
+    x: float, y: float, words: str, *, anchor: str = "start", size: int = 13, colour: str = GREY
 ) -> str:
     return (
-        f'<text x="{x + shift:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
         f' fill="{colour}">{escape(words)}</text>'
     )
 

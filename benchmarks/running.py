@@ -74,13 +74,16 @@ def manage(*arguments: str, **settings: str) -> str:
 
 
 @contextmanager
-def started(name: str, *command: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A Python process that runs while the block does; its first lines of output can be read."""
+def started(
+    name: str, *command: str, quiet: bool = False, **settings: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that runs while the block does. Its output comes through a pipe, unless it is `quiet`:
+    whoever never reads it must say so, or the process will wait for them."""
     LOGS.mkdir(parents=True, exist_ok=True)
     with (LOGS / f"{name}.log").open("a") as log:
         process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=ROOT, env=environment(**settings), stdout=subprocess.PIPE, stderr=log, text=True,
+            cwd=ROOT, env=environment(**settings), stdout=log if quiet else subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     try:
         yield process
@@ -95,8 +98,8 @@ def _end(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(5)
-    assert process.stdout
-    process.stdout.close()
+    if process.stdout:
+        process.stdout.close()
 
 
 @contextmanager
@@ -125,7 +128,10 @@ def checkers(count: int, origin: str, **settings: str) -> Iterator[list[subproce
     command = ("manage.py", "auto_complete_payments", "--continuous")
     with ExitStack() as stack, database() as connection:
         connection.execute("DELETE FROM payments_checker")
-        begun = [stack.enter_context(started(f"checker-{nth}", *command, **settings)) for nth in range(count)]
+        begun = [
+            stack.enter_context(started(f"checker-{nth}", *command, quiet=True, **settings))
+            for nth in range(count)
+        ]
         wait_until(lambda: _count(connection, "payments_checker") == count, "the checkers to sign in")
         yield begun
 
@@ -139,7 +145,7 @@ def web(origin: str, port: int, **settings: str) -> Iterator[str]:
         "-m", "granian", "--interface", "asgi", "--no-ws", "--host", "127.0.0.1", "--port", str(port), "--log-level",
         "error", "okpuja.asgi:application",
     )  # fmt: skip
-    with started("web", *command, **settings):
+    with started("web", *command, quiet=True, **settings):
         wait_until(lambda: _is_up(f"{address}/healthz"), "the web site")
         yield address
 

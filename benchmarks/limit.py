@@ -1,0 +1,99 @@
+"""What share of the gateway's limit checkers use, and what share of their calls it refuses.
+
+The emulator answers 429 above so many calls in any second; the checkers' own ceiling, `PHONEPE_MAX_RPS`, is
+that limit, as an operator would set it, but for one row where it is far above and the limit has to be found.
+There is always something due. Counted from the emulator's own record, after the throttle has settled.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import plots as drawing
+from benchmarks import running
+from benchmarks.tables import Table, show
+
+UNKNOWN = 100  # the ceiling where the limit has to be found
+SECONDS = 5.0 if running.QUICK else 8.0
+LATENCY_S = 0.05
+BARS = (0.9, 0.02)  # at least this share of the limit, at most this share refused
+REFUSED = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table."""
+
+    limit: int
+    checkers: int
+    ceiling: int
+    settle_s: float = 3.0
+
+    @property
+    def name(self) -> str:
+        found = ", which has to be found" if self.ceiling != self.limit else ""
+        return f"{self.limit} calls/s{found}, {self.checkers} checker{'s' * (self.checkers > 1)}"
+
+
+CASES = (
+    *(Case(limit, n, limit) for limit in ((20, 100) if running.QUICK else (5, 20, 100)) for n in (1, 3)),
+    Case(20, 3, UNKNOWN, settle_s=12.0),
+)
+ORDERS = 2_000  # more than any case can ask about
+
+
+def main() -> dict[str, Any]:
+    """Measure every limit with every number of checkers."""
+    running.prepare_database()
+    with running.emulator(latency=LATENCY_S) as origin:
+        running.manage("make_orders", str(ORDERS), PHONEPE_BASE_URL=f"{origin}/apis/pg-sandbox")
+        figures = {case.name: _measure(case, origin) for case in CASES}
+    show(*tables(figures))
+    return figures
+
+
+def tables(figures: dict[str, Any]) -> list[Table]:
+    """Used and refused, by limit and number of checkers."""
+    rows = [
+        (name, f"{one['used_share']:.0%}", f"{one['refused_share']:.1%}") for name, one in figures.items()
+    ]
+    met = all(one["used_share"] >= BARS[0] and one["refused_share"] <= BARS[1] for one in figures.values())
+    note = f"Bars: at least {BARS[0]:.0%} used, at most {BARS[1]:.0%} refused: {'met' if met else 'NOT met'}."
+    return [Table(("limit", "of the limit used", "of the calls refused"), rows, note)]
+
+
+def plots(figures: dict[str, Any]) -> dict[str, str]:
+    """The share of each limit that was used."""
+    used = {name: one["used_share"] for name, one in figures.items()}
+    return {"limit": drawing.bars("Share of the gateway's limit used", used, number="{:.0%}".format)}
+
+
+def _measure(case: Case, origin: str) -> dict[str, float]:
+    running.control(origin, "settings", {"max_rps": case.limit})
+    _make_all_due()
+    before_ms = time.time() * 1000
+    with running.checkers(case.checkers, origin, PHONEPE_MAX_RPS=str(case.ceiling)):
+        running.wait_until(lambda: _calls(origin, before_ms), "the first call")
+        time.sleep(case.settle_s)
+        begun_ms = time.time() * 1000
+        time.sleep(SECONDS)
+        calls = _calls(origin, begun_ms, begun_ms + SECONDS * 1000)
+    refused = calls.count(REFUSED)
+    return {
+        "used_share": (len(calls) - refused) / (case.limit * SECONDS),
+        "refused_share": refused / max(len(calls), 1),
+    }
+
+
+def _calls(origin: str, since_ms: float, until_ms: float = float("inf")) -> list[int | None]:
+    """What each status call of a span was answered with."""
+    kept = running.control(origin, "requests?limit=5000")["requests"]
+    return [one["status"] for one in kept if one["kind"] == "status" and since_ms <= one["at"] < until_ms]
+
+
+def _make_all_due() -> None:
+    with running.database() as connection:
+        connection.execute("UPDATE payments_order SET next_check_at = now(), leased_until = NULL")
+        connection.execute("DELETE FROM payments_throttle")
