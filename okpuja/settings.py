@@ -50,6 +50,18 @@ def _is_web_address(value: str) -> bool:
         return False
 
 
+def _origins(name: str) -> list[str]:
+    """Origins as a browser sends them. One that could never match is a mistake that nobody would notice."""
+    origins = [value.strip() for value in _setting(env.list, name, [])]
+    for origin in origins:
+        if not _is_web_address(origin) or origin != "{0.scheme}://{0.netloc}".format(urlsplit(origin)):
+            raise ImproperlyConfigured(
+                f"{name} takes origins such as https://www.shop.example (no path, no slash at the end);"
+                f" {origin!r} is none."
+            )
+    return origins
+
+
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
@@ -64,7 +76,9 @@ FRONTEND_URL = _address("FRONTEND_URL")
 
 ALLOWED_HOSTS = _setting(env.list, "ALLOWED_HOSTS", ["*"] if DEBUG else [urlsplit(PUBLIC_URL).hostname])
 CSRF_TRUSTED_ORIGINS = _setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
-CORS_ALLOWED_ORIGINS = _setting(env.list, "CORS_ALLOWED_ORIGINS", [])
+CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = ["Retry-After"]
 
 INSTALLED_APPS = [
     "ops",  # before the admin, whose front page it extends

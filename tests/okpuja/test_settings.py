@@ -135,7 +135,7 @@ def test_the_example_lists_exactly_the_settings_that_are_read() -> None:
         argument.value
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-        if call.func.id in ("_setting", "_within", "_address")
+        if call.func.id in ("_setting", "_within", "_address", "_origins")
         for argument in call.args[:2]
         if isinstance(argument, ast.Constant) and re.fullmatch("[A-Z_]+", str(argument.value))
     }
