@@ -40,7 +40,7 @@ endif
 test-browser: $(VENV)/dev.done npm ## the tests in Debian's Chromium alone; their screenshots stay under var/screenshots
 	@CI=true $(BIN)/python -m pytest tests/browser $(ARGS)
 
-npm: var/npm/done ## what the browser tests need from npm: axe-core
+npm: var/npm/done ## what the tests need from npm: axe-core, TypeScript, types
 
 lint: $(VENV)/dev.done ## format check, ruff, mypy, import arrows, missing migrations
 	@$(BIN)/ruff format --check --quiet . || (echo 'Run: make format'; exit 1)
@@ -118,10 +118,16 @@ $(VENV)/base.done: requirements/base.txt | $(VENV)/bin/python
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/base.done
 	$(call install,dev,$(VENV))
 
-# No lock file: it would record where things were downloaded. The versions are exact.
+# No lock file: it would record where things were downloaded. The versions are exact. Next.js and React Native are
+# hundreds of packages, and only their types are looked at.
 var/npm/done: tests/browser/package.json
 	@mkdir -p var/npm && cp $< var/npm/
-	@cd var/npm && npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts
+	@cd var/npm && npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts --legacy-peer-deps
+	@cd var/npm && node -p 'Object.entries(require("./package.json").typesOnly).map((one) => one.join(" ")).join("\n")' \
+	| while read name version; do \
+	  npm pack --silent --ignore-scripts "$$name@$$version" >/dev/null && mkdir -p "node_modules/$$name" \
+	  && tar -xzf "$$name-$$version.tgz" -C "node_modules/$$name" --strip-components=1 --wildcards '*.d.ts' '*/package.json' \
+	  && rm "$$name-$$version.tgz" || exit 1; done
 	@touch $@
 
 # PhonePe's SDK wants a requests and a urllib3 of 2023: never beside ours.

@@ -64,7 +64,7 @@ def site(
     """The web site's origin, for all tests; it keeps nothing in memory that one could leave to the next."""
     log, port = tmp_path_factory.mktemp("browser") / "web.log", free_port()
     with django_db_blocker.unblock():
-        running = web(log=log, port=port, **_settings(sandbox_process, f"http://127.0.0.1:{port}"))
+        running = web(log=log, port=port, **process_settings(sandbox_process, f"http://127.0.0.1:{port}"))
         origin = running.__enter__()
     yield origin
     running.__exit__(None, None, None)
@@ -74,12 +74,12 @@ def site(
 def shop(site: str, sandbox: Sandbox, transactional_db: None, tmp_path: Path) -> Iterator[Shop]:
     call_command("seed_catalog", verbosity=0)
     sandbox.settings(webhook_url=f"{site}/api/payments/webhook/phonepe/")
-    settings = _settings(sandbox, site) | {"EMAIL_URL": f"file://{tmp_path}/mail"}
+    settings = process_settings(sandbox, site) | {"EMAIL_URL": f"file://{tmp_path}/mail"}
     with checker(log=tmp_path / "checker.log", **settings):
         yield Shop(site, sandbox, tmp_path, tmp_path / "mail")
 
 
-def _settings(sandbox: Sandbox, url: str) -> dict[str, str]:
+def process_settings(sandbox: Sandbox, url: str) -> dict[str, str]:
     return {"PHONEPE_BASE_URL": sandbox.base_url, "PUBLIC_URL": url, "DEBUG": "0", "ALLOWED_HOSTS": "*"}
 
 
