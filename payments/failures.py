@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -57,6 +58,12 @@ def _shape_requests(api: NinjaAPI, fail: Fail) -> None:
     def http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         codes = {400: "invalid_json", 429: "too_many_requests"}
         return fail(request, error.status_code, codes.get(error.status_code, "refused"), str(error))
+
+    @api.exception_handler(MultiPartParserError)
+    @api.exception_handler(SuspiciousOperation)
+    @api.exception_handler(BadRequest)
+    def not_understood(request: HttpRequest, error: Exception) -> HttpResponse:
+        return fail(request, 400, "bad_request", "The request cannot be understood.")
 
     @api.exception_handler(RequestDataTooBig)
     def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:

@@ -63,6 +63,21 @@ def test_refund_is_refused_by_who_asks_before_what_is_asked(django_user_model):
     assert Refund.objects.count() == 0
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [("multipart/form-data", "{}"), ("application/x-www-form-urlencoded", "a&" * 1001)],
+)
+def test_refund_whose_body_is_a_broken_form_is_400(django_user_model, content_type, body):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(django_user_model.objects.create_superuser("ravi"))
+    client.cookies["csrftoken"] = "0123456789abcdef" * 2  # without the header it is looked for in the body
+    path = f"/api/payments/{make.order().merchant_order_id}/refunds/"
+
+    answer = client.post(path, body, content_type=content_type)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
 @pytest.mark.parametrize("interval", ["nan", "inf", "0", "-1", "86401"])
 def test_checker_with_an_interval_that_is_none_is_refused(interval):
     with pytest.raises(CommandError, match="--interval must be more than 0"):
