@@ -13,9 +13,9 @@ router = Router(tags=["catalog"])
 
 
 class PackageOut(Schema):
-    id: int
-    name: str
-    description: str
+    id: int = Field(examples=[1])
+    name: str = Field(examples=["Essential"])
+    description: str = Field(examples=["One priest, sankalp in the family's name, puja and aarti."])
     price_paise: int = Field(examples=[149900])
     price: str = Field(description="rupees", examples=["1499.00"])
 
@@ -25,20 +25,20 @@ class PackageOut(Schema):
 
 
 class PujaOut(Schema):
-    id: int
-    slug: str
-    name: str
-    summary: str
-    duration_minutes: int
+    id: int = Field(examples=[1])
+    slug: str = Field(examples=["ganesh-puja"])
+    name: str = Field(examples=["Ganesh Puja"])
+    summary: str = Field(examples=["Ask Lord Ganesha to clear the way before something new begins."])
+    duration_minutes: int = Field(examples=[75])
     packages: list[PackageOut]
 
 
 class CatalogOut(Schema):
-    success: bool = True
+    success: bool = Field(True, examples=[True])
     data: list[PujaOut]
 
 
-@router.get("/", response=CatalogOut)
+@router.get("/", response=CatalogOut, summary="What can be booked")
 def pujas(request: HttpRequest) -> dict[str, object]:
     """Everything that can be booked now, with its packages and prices."""
     packages = Prefetch("packages", queryset=Package.objects.offered())

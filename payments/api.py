@@ -10,12 +10,22 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Schema
 from ninja import Status as Reply
+from ninja.params.functions import Path
 from ninja.utils import check_csrf
 
-from payments import byhand, checkout, completion, shop, standing
-from payments.errors import NotFound, Refusal
+from payments import byhand, checkout, completion, described, shop, standing
+from payments.described import CART_ID, ORDER_ID
+from payments.errors import (
+    AlreadyPaid,
+    GatewayUnavailable,
+    NotFound,
+    NotPayable,
+    NotRefundable,
+    Refusal,
+    TooManyRequests,
+)
 from payments.models import Refund
-from payments.states import OPEN, Source
+from payments.states import OPEN, RefundState, Source, Status
 
 T = TypeVar("T")
 
@@ -29,7 +39,7 @@ VERIFY_WAITS_S = 5.0
 class Data(Schema, Generic[T]):
     """The shape of every success."""
 
-    success: bool = True
+    success: bool = Field(default=True, examples=[True])
     data: T
 
 
@@ -37,16 +47,16 @@ class Failure(Schema):
     """The shape of every error."""
 
     success: bool = Field(False, examples=[False])
-    code: str = Field(examples=["not_found"])
-    message: str = Field(examples=["There is no such order."])
+    code: str = Field(description="for programs", examples=["not_found"])
+    message: str = Field(description="for people", examples=["There is no such order."])
 
 
-class CartIn(Schema):
-    cart_id: str = Field(max_length=64, examples=["0e4b6f0e-6d7c-4f0e-9a55-0b5f6f1f7f11"])
+class PayableIn(Schema):
+    cart_id: str = Field(max_length=64, examples=[CART_ID])
 
 
 class OrderIn(Schema):
-    merchant_order_id: str = Field(max_length=63, examples=["OKP-261124-0123456789ABCDEF0123"])
+    merchant_order_id: str = Field(max_length=63, examples=[ORDER_ID])
 
 
 class RefundIn(Schema):
@@ -55,12 +65,15 @@ class RefundIn(Schema):
 
 
 class PaymentOrderOut(Schema):
-    merchant_order_id: str
+    merchant_order_id: str = Field(examples=[ORDER_ID])
     amount: int = Field(description="paise", examples=[149900])
-    cart_id: str
-    status: str = Field(examples=["INITIATED"])
-    phonepe_payment_url: str
-    expires_at: datetime
+    cart_id: str = Field(examples=[CART_ID])
+    status: str = Field(examples=["INITIATED"], json_schema_extra=described.one_of(Status))
+    phonepe_payment_url: str = Field(
+        description='send the customer there; "" when PhonePe was slower than our watch: show that it is pending',
+        examples=["https://mercury-t2.phonepe.com/transact/pg?token=…"],
+    )
+    expires_at: datetime = Field(examples=["2026-11-24T06:45:00.000Z"])
 
 
 class StartedOut(Schema):
@@ -68,33 +81,43 @@ class StartedOut(Schema):
 
 
 class StandingOut(Schema):
-    cart_id: str
-    payment_status: str = Field(examples=["SUCCESS"])
-    payment_amount: str = Field(description="rupees", examples=["1499.00"])
-    merchant_order_id: str
-    booking_created: bool
+    cart_id: str = Field(examples=[CART_ID])
+    payment_status: str = Field(
+        description="; ".join(f"{state.value}: {state.label}" for state in Status),
+        examples=["SUCCESS"],
+        json_schema_extra=described.one_of(Status),
+    )
+    payment_amount: str = Field(description="rupees", examples=["1499.00"], pattern=r"^[0-9]+\.[0-9]{2}$")
+    merchant_order_id: str = Field(examples=[ORDER_ID])
+    booking_created: bool = Field(examples=[True])
     booking_id: str | None = Field(examples=["BK-163A5751"])
-    cart_status: str
-    payment_created_at: datetime
-    payment_completed_at: datetime | None
+    cart_status: str = Field(description="the shop's word for the cart", examples=["BOOKED"])
+    payment_created_at: datetime = Field(examples=["2026-11-24T06:30:00.000Z"])
+    payment_completed_at: datetime | None = Field(examples=["2026-11-24T06:31:12.345Z"])
     auto_verified: bool = Field(
-        description="true once PhonePe itself has answered the server about this order"
+        description="true once PhonePe itself has answered the server about this order", examples=[True]
     )
 
 
 class RefundOut(Schema):
-    merchant_refund_id: str
-    merchant_order_id: str
-    amount: int = Field(description="paise")
-    state: str
-    reason: str
+    merchant_refund_id: str = Field(examples=["OKP-RF-261124-0123456789ABCDEF0123"])
+    merchant_order_id: str = Field(examples=[ORDER_ID])
+    amount: int = Field(description="paise", examples=[149900])
+    state: str = Field(examples=["DUE"], json_schema_extra=described.one_of(RefundState))
+    reason: str = Field(examples=["The priest is ill."])
 
 
 @router.post(
     "/cart/",
-    response={200: Data[StartedOut], 201: Data[StartedOut], 404: Failure, 409: Failure, 502: Failure},
+    response={200: Data[StartedOut], 201: Data[StartedOut], 404: Failure},
+    summary="Begin to pay, or go on",
+    openapi_extra={
+        "responses": described.refusals(
+            NotFound, AlreadyPaid, NotPayable, GatewayUnavailable, *described.OF_A_BODY
+        )
+    },
 )
-def start_payment(request: HttpRequest, body: CartIn) -> Any:
+def start_payment(request: HttpRequest, body: PayableIn) -> Any:
     """Open a payment for a cart: 201, or 200 with the same order when one is open. Send the customer to its URL."""
     payable = shop.find_payable(body.cart_id, user=_user(request))
     started = checkout.start(payable)
@@ -110,8 +133,15 @@ def start_payment(request: HttpRequest, body: CartIn) -> Any:
     return Reply(201 if started.created else 200, Data(data=StartedOut(payment_order=out)))
 
 
-@router.get("/cart/{cart_id}/status/", response={200: Data[StandingOut], 404: Failure})
-def cart_status(request: HttpRequest, cart_id: str) -> Any:
+@router.get(
+    "/cart/{cart_id}/status/",
+    response={200: Data[StandingOut], 404: Failure},
+    summary="How a cart's payment stands",
+    openapi_extra={"responses": described.refusals(described.NO_CART)},
+)
+def cart_status(
+    request: HttpRequest, cart_id: str = Path(..., example=CART_ID, description="The cart.")
+) -> Any:
     """How the cart's payment stands. Asks PhonePe itself once the order has waited for `STATUS_VERIFY_AFTER`."""
     order, status = standing.look(cart_id, user=_user(request))
     verify_after = timedelta(seconds=settings.STATUS_VERIFY_AFTER)
@@ -125,7 +155,14 @@ def cart_status(request: HttpRequest, cart_id: str) -> Any:
     return Data(data=standing.of(order, cart_status=status))
 
 
-@router.post("/verify-and-complete/", response={200: Data[StandingOut], 404: Failure, 429: Failure})
+@router.post(
+    "/verify-and-complete/",
+    response={200: Data[StandingOut], 404: Failure},
+    summary="Ask PhonePe about an order now",
+    openapi_extra={
+        "responses": described.refusals(described.NOT_FOUND, TooManyRequests, *described.OF_A_BODY)
+    },
+)
 def verify_and_complete(request: HttpRequest, body: OrderIn) -> Any:
     """Ask PhonePe about one order now and settle it. Safe to repeat; 429 with `Retry-After` when too eager."""
     order = completion.verify_by_hand(body.merchant_order_id, within_s=VERIFY_WAITS_S)
@@ -157,9 +194,21 @@ def _may_refund(request: HttpRequest) -> bool:
 @router.post(
     "/{merchant_order_id}/refunds/",
     auth=_may_refund,
-    response={201: Data[RefundOut], 401: Failure, 403: Failure, 404: Failure, 409: Failure},
+    response={201: Data[RefundOut], 404: Failure},
+    summary="Give money back",
+    openapi_extra={
+        "security": [{"session": []}],
+        "parameters": described.csrf_token(),
+        "responses": described.refusals(
+            described.NOT_SIGNED_IN, NotPermitted, described.NOT_FOUND, NotRefundable, *described.OF_A_BODY
+        ),
+    },
 )
-def refund(request: HttpRequest, merchant_order_id: str, body: RefundIn) -> Any:
+def refund(
+    request: HttpRequest,
+    body: RefundIn,
+    merchant_order_id: str = Path(..., example=ORDER_ID, description="The order's number."),
+) -> Any:
     """Give money of a paid order back (staff with the right to add refunds)."""
     made = byhand.refund(
         merchant_order_id,

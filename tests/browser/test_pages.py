@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from bookings import fulfilment, links
 from cart import payable
@@ -236,3 +236,15 @@ def test_keyboard_reaches_the_way_to_pay_and_shows_where_it_is(browser: Browser,
     assert first == "Skip to the content"
     assert reached[-1].startswith("Pay ₹1,499.00")
     assert style == ["solid", "3px"]
+
+
+def test_api_documentation_works_without_any_other_host(browser: Browser, pages: Shop) -> None:
+    visitor = visit(browser, pages)
+
+    visitor.page.goto(f"{pages.url}/api/docs")
+    visitor.page.get_by_text("Begin to pay, or go on").click()
+    expect(visitor.page.get_by_text("gateway_unavailable").first).to_be_visible()
+    visitor.page.wait_for_load_state("networkidle")
+
+    visitor.screenshot("api-docs")
+    visitor.assert_nothing_odd()
