@@ -161,3 +161,15 @@ def visit(browser: Browser, shop: Shop, *, javascript: bool = True, **how: Any) 
     context = browser.new_context(**options)
     context.set_default_timeout(10_000)
     return Visitor(context, (shop.url, shop.sandbox.url))
+
+
+def serious(visitor: Visitor, axe: Path) -> list[str]:
+    """What axe-core finds serious or critical on the page, each with the place."""
+    visitor.page.evaluate(axe.read_text(encoding="utf-8"))
+    found = visitor.page.evaluate("axe.run().then((result) => result.violations)")
+    return [
+        f"{one['id']}: {node['html']}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]

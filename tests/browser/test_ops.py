@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from playwright.sync_api import Browser, expect
 from payments import byhand
 from payments.models import PaymentOrder
 from tests import make
-from tests.browser.conftest import Shop, Visitor, visit
+from tests.browser.conftest import Shop, Visitor, serious, visit
 from tests.ops import rows
 
 pytestmark = pytest.mark.browser
@@ -73,7 +74,9 @@ def nothing_odd(visitor: Visitor) -> Any:
     return (visitor.complaints, visitor.foreign) == ([], [])
 
 
-def test_ops_pages_fit_a_phone_and_are_quiet(browser: Browser, shop: Shop) -> None:
+def test_ops_pages_fit_a_phone_are_quiet_and_open_to_everybody(
+    browser: Browser, shop: Shop, axe: Path
+) -> None:
     order = a_busy_day()
     visitor = visit(browser, shop)
     sign_in(visitor, shop)
@@ -84,6 +87,7 @@ def test_ops_pages_fit_a_phone_and_are_quiet(browser: Browser, shop: Shop) -> No
         visitor.page.goto(f"{shop.url}/ops/{path}")
         expect(visitor.page.get_by_role("link", name="OkPuja payments")).to_be_visible()
         assert fits(visitor), path
+        assert serious(visitor, axe) == [], path
         name = re.sub(r"\W+", "-", path.replace(order.merchant_order_id, "one")).strip("-") or "now"
         visitor.screenshot(f"ops-{name}")
         visitor.page.set_viewport_size({"width": 360, "height": 740})

@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
 from django.db import transaction
+from django.template.loader import render_to_string
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
@@ -21,7 +22,7 @@ from payments.models import PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Fulfilment, Status
 from tests import make
-from tests.browser.conftest import Shop, Visitor, visit
+from tests.browser.conftest import Shop, Visitor, serious, visit
 from tests.cart import rows
 from tests.sandbox import Sandbox
 
@@ -128,18 +129,6 @@ PAGES: dict[str, Callable[[], str]] = {
 HINDI = ("catalogue", "puja", "cart", "pending", "failed", "refund-coming", "booked-by-link", "not-found")
 
 
-def serious(visitor: Visitor, axe: Path) -> list[str]:
-    """What axe-core finds serious or critical on the page, each with the place."""
-    visitor.page.evaluate(axe.read_text(encoding="utf-8"))
-    found = visitor.page.evaluate("axe.run().then((result) => result.violations)")
-    return [
-        f"{one['id']}: {node['html']}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
 def check(visitor: Visitor, axe: Path, name: str) -> None:
     """Take the page's pictures, and look at it at both widths."""
     for width in (1280, 360):
@@ -147,6 +136,7 @@ def check(visitor: Visitor, axe: Path, name: str) -> None:
         assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width
         assert serious(visitor, axe) == []
     visitor.screenshot(name)
+    assert 1000 < weight(visitor) < WEIGHT
     assert visitor.foreign == []
 
 
@@ -165,9 +155,7 @@ def test_page_is_light_fits_and_is_open_to_everybody(
     visitor = visit(browser, pages)
 
     visitor.page.goto(pages.url + PAGES[name]())
-    visitor.page.wait_for_load_state("load")
 
-    assert 1000 < weight(visitor) < WEIGHT
     check(visitor, axe, name)
     visitor.page.emulate_media(color_scheme="dark")
     assert serious(visitor, axe) == []
@@ -186,6 +174,16 @@ def test_page_in_hindi_is_open_to_everybody_and_fits(
 
     assert visitor.page.locator("html").get_attribute("lang") == "hi"
     check(visitor, axe, f"{name}-hindi")
+
+
+def test_page_after_a_fault_of_ours_is_open_to_everybody(browser: Browser, pages: Shop, axe: Path) -> None:
+    visitor = visit(browser, pages)
+    page = {"body": render_to_string("500.html"), "status": 500, "content_type": "text/html; charset=utf-8"}
+    visitor.context.route("**/broken/", lambda route: route.fulfill(**page))
+
+    visitor.page.goto(f"{pages.url}/broken/")
+
+    check(visitor, axe, "fault")
 
 
 def test_refused_form_is_open_to_everybody_and_says_what_is_wrong(
