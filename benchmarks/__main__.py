@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import check, figures, running, tables
 
-PARTS = ("client", "emulator", "sweep", "limit", "lag", "claim", "vacuum", "web", "memory")
+PARTS = ("client", "emulator", "sweep", "limit", "lag", "claim", "vacuum", "web", "memory", "page")
 PAGE = running.ROOT / "docs" / "performance.md"
 
 
