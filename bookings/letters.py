@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date, time
 from urllib.parse import urlencode
 
+from babel.dates import format_date
 from django.conf import settings
-from django.utils.formats import date_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from bookings import links, notices
@@ -33,12 +34,11 @@ class Letter:
 
 def confirmation(booking: Booking, order: PaymentOrder | None) -> Letter:
     """The puja is booked: what, when, where, and a receipt."""
-    on = date_format(booking.date, "j M Y")
     return Letter(
         subject=_("Booked: %(puja)s, %(date)s (%(number)s)")
-        % {"puja": booking.puja, "date": on, "number": booking.booking_id},
+        % {"puja": _(booking.puja), "date": day(booking.date), "number": booking.booking_id},
         name=booking.name,
-        said=(_("your puja is booked and paid."),),
+        said=(_("Your puja is booked and paid."),),
         facts=(
             (_("Booking"), booking.booking_id),
             *_wanted(booking.puja, booking.package, booking.date, booking.time),
@@ -73,6 +73,13 @@ def mode(payment_mode: str) -> str:
     return known.get(payment_mode, payment_mode)
 
 
+def day(on: date) -> str:
+    """ "Thu, 3 Dec 2026" in the reader's language, by CLDR: Django's Hindi abbreviates and spells the months oddly."""
+    if (get_language() or "").startswith("hi"):
+        return format_date(on, "EEE, d MMMM y", locale="hi")
+    return format_date(on, "EEE, d MMM y", locale="en")
+
+
 def hour(at: time) -> str:
     """ "9:30 AM", in every language: Django's Hindi has one word for AM and PM."""
     return f"{at:%I:%M %p}".lstrip("0")
@@ -90,7 +97,7 @@ def of(notice: Notice, order: PaymentOrder) -> Letter:
 def _failed(notice: Notice, order: PaymentOrder) -> Letter:
     happened = _("PhonePe told us that your payment of %(amount)s failed.")
     if order.failure_code in CANCELLED_CODES:
-        happened = _("your payment of %(amount)s was cancelled on PhonePe's page.")
+        happened = _("Your payment of %(amount)s was cancelled on PhonePe's page.")
     return Letter(
         subject=_("Not booked: the payment for %(puja)s did not go through") % {"puja": _puja(order)},
         name=order.snapshot.get("name", ""),
@@ -113,7 +120,7 @@ def _expired(notice: Notice, order: PaymentOrder) -> Letter:
         subject=_("Not booked yet: no payment arrived for %(puja)s") % {"puja": _puja(order)},
         name=order.snapshot.get("name", ""),
         said=(
-            _("no payment of %(amount)s arrived in the time that was set for it, so nothing has been booked.")
+            _("No payment of %(amount)s arrived in the time that was set for it, so nothing has been booked.")
             % {"amount": rupees(notice.amount)},
             _(
                 "If you have paid, do not pay again: we keep asking PhonePe. Should the payment reach us late, we"
@@ -156,12 +163,12 @@ def _why_refunded(notice: Notice, order: PaymentOrder) -> str:
             "You paid a second time for this puja. It is booked once; the second payment goes back to you."
         )
     if order.fulfilment != Fulfilment.BOOKED:
-        return _("your payment arrived, but this booking could not be made any more. We are sorry.")
+        return _("Your payment arrived, but this booking could not be made any more. We are sorry.")
     if notice.amount == order.amount:
-        return _("this is about booking %(number)s: its whole amount goes back to you.") % {
+        return _("This is about booking %(number)s: its whole amount goes back to you.") % {
             "number": order.fulfilment_reference
         }
-    return _("this is about booking %(number)s: a part of its amount goes back to you.") % {
+    return _("This is about booking %(number)s: a part of its amount goes back to you.") % {
         "number": order.fulfilment_reference
     }
 
@@ -183,15 +190,15 @@ def _facts(notice: Notice, order: PaymentOrder) -> tuple[tuple[str, str], ...]:
 def _wanted(puja: str, package: str, on: date, at: time) -> tuple[tuple[str, str], ...]:
     zone = _("Indian Standard Time")
     return (
-        (_("Puja"), puja),
-        (_("Package"), package),
-        (_("Date"), date_format(on, "D, j M Y")),
+        (_("Puja"), _(puja)),
+        (_("Package"), _(package)),
+        (_("Date"), day(on)),
         (_("Time"), f"{hour(at)} ({zone})"),
     )
 
 
 def _puja(order: PaymentOrder) -> str:
-    return str(order.snapshot.get("puja", ""))
+    return _(str(order.snapshot.get("puja", "")))
 
 
 def _cart_page(order: PaymentOrder) -> str:

@@ -17,6 +17,7 @@ from catalog.models import Puja
 from payments.errors import NotFound
 from storefront.forms import OrderForm
 
+FULL = "This time is fully booked. Please choose another one."
 LOOK = "look"  # the button that asks which times are free, and orders nothing
 
 
@@ -50,8 +51,8 @@ def _open(form: OrderForm, *, user: Any) -> Cart | None:
     package = values.pop("package")
     try:
         return open_cart(package_id=package.pk, user=user, **values)
-    except SlotFull as refusal:
-        form.add_error("time", refusal.message)
+    except SlotFull:  # its message is English; what is free stands beside the date
+        form.add_error("time", FULL)
         return None
 
 

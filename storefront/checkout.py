@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -82,7 +83,9 @@ def _new_price(found: Cart, *, seen_total: str) -> str:
     is_open = PaymentOrder.objects.open().filter(cart_id=str(found.cart_id)).exists()
     if not seen_total or seen_total == str(found.total_paise) or is_open:
         return ""
-    return f"The price is now {rupees(found.total_paise)}. Please look at it once more before you pay."
+    return _("The price is now %(amount)s. Please look at it once more before you pay.") % {
+        "amount": rupees(found.total_paise)
+    }
 
 
 def _summary(

@@ -7,6 +7,7 @@ from datetime import time
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from cart.slots import TIMES, spoken
 
@@ -22,7 +23,8 @@ def value(at: time) -> str:
 
 
 class TimeSelect(forms.Select):
-    """A select in which times that cannot be had stay to be seen; `closed` says why, by value: "full"."""
+    """A select in which times that cannot be had stay to be seen; `closed` says why, by value: "full" or
+    "over", which `storefront.words` lists for the translators."""
 
     closed: Mapping[str, str] = {}
 
@@ -30,6 +32,6 @@ class TimeSelect(forms.Select):
         why = self.closed.get(str(value))
         if not why:
             return super().create_option(name, value, label, *args, **kwargs)
-        option = super().create_option(name, value, f"{label} ({why})", *args, **kwargs)
+        option = super().create_option(name, value, f"{label} ({_(why)})", *args, **kwargs)
         option["attrs"]["disabled"] = True
         return option

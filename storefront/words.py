@@ -17,6 +17,7 @@ FORM = (
     _("Address of the puja"),
     _("House, street, city and PIN code."),
 )
+WHY_A_TIME_IS_CLOSED = (_("full"), _("over"))
 REFUSED_BY_FORM = (
     _("Choose a package."),
     _("This package is not offered any more."),
@@ -31,6 +32,7 @@ REFUSED_BY_FORM = (
 )
 REFUSED_BY_CART = (
     _("This time has just been taken by someone else. Please choose another time."),
+    _("This time is fully booked. Please choose another one."),
     _("This date is over. Choose today or a later day."),
     _("This date is more than a year away. Choose an earlier one."),
     _("Give the time as HH:MM, for example 09:30."),

@@ -19,9 +19,9 @@ def rupees(paise: int) -> str:
 
 
 @register.filter
-def day(text: str) -> date:
-    """A snapshot's "2026-11-24" as a date, for the `date` filter."""
-    return date.fromisoformat(text)
+def day(on: date | str) -> str:
+    """ "Thu, 3 Dec 2026" in the reader's language, of a date or of a snapshot's "2026-12-03"."""
+    return letters.day(date.fromisoformat(on) if isinstance(on, str) else on)
 
 
 @register.filter

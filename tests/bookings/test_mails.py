@@ -45,7 +45,7 @@ def test_the_confirmation_says_what_was_booked():
     [sent] = mail.outbox
     assert (sent.to, sent.subject) == (
         ["asha@example.com"],
-        "Booked: Ganesh Puja, 14 Jan 2027 (BK-163A5751)",
+        "Booked: Ganesh Puja, Thu, 14 Jan 2027 (BK-163A5751)",
     )
     for line in (
         "Namaste Asha & Ravi,",

@@ -95,7 +95,7 @@ def test_cancelled_payment_is_not_called_a_failure():
 
     [sent] = sent_by_running()
 
-    assert "your payment of ₹1,499.00 was cancelled on PhonePe's page." in lines(sent)
+    assert "Your payment of ₹1,499.00 was cancelled on PhonePe's page." in lines(sent)
 
 
 def test_expired_payment_is_told_with_a_warning_not_to_pay_twice():
@@ -198,7 +198,7 @@ def test_money_that_buys_nothing_is_told_as_such(settings):
 
     [sent] = sent_by_running()
 
-    assert "your payment arrived, but this booking could not be made any more. We are sorry." in lines(sent)
+    assert "Your payment arrived, but this booking could not be made any more. We are sorry." in lines(sent)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_refund_of_a_booking_names_the_booking_and_the_sum(amount, said):
 
     [sent] = sent_by_running()
 
-    assert f"this is about booking {order.fulfilment_reference}: {said}" in lines(sent)
+    assert f"This is about booking {order.fulfilment_reference}: {said}" in lines(sent)
     assert f"  Amount    {'₹500.00' if amount else '₹1,499.00'}" in lines(sent)
 
 

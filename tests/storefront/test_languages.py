@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import gettext
 import re
-from datetime import time
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
 from django.core import mail
+from django.core.management import call_command
 from django.utils import translation
 from django.utils.translation.template import templatize
 
 from bookings import mails, notices
 from bookings.models import Booking, Notice
 from cart import payable
+from cart.models import Slot
+from catalog.models import Puja
 from payments.models import PaymentOrder
 from tests import make
 from tests.bookings.deferred import run
@@ -35,7 +38,7 @@ def text_of(page) -> str:
 def english_in(page_text: str) -> list[str]:
     """Words of Latin letters in a page's visible text, but for names and what is never translated."""
     visible = re.sub(r"<head>.*?</head>|<[^>]+>", " ", page_text, flags=re.DOTALL)
-    kept = {"OkPuja", "PhonePe", "UPI", "UTR", "English", "Ganesh", "Puja", "Package", "BK", "OKP"}
+    kept = {"OkPuja", "PhonePe", "UPI", "UTR", "English", "BK", "OKP"}
     words = re.findall(r"[A-Za-z]{2,}", re.sub(r"\b(BK|OKP)-[0-9A-F-]+", "", visible))
     return [word for word in words if word not in kept]
 
@@ -89,6 +92,51 @@ def test_page_in_hindi_has_no_english_left(client, path):
     assert '<html lang="hi">' in hindi.content.decode()
     assert english_in(hindi.content.decode()) == []
     assert len(english_in(english.content.decode())) > 20
+
+
+@pytest.mark.django_db
+def test_sample_catalogue_in_hindi_has_no_english_left(client):
+    call_command("seed_catalog", verbosity=0)
+    pages = ["/", *(f"/puja/{puja.slug}/" for puja in Puja.objects.all())]
+
+    left = {
+        path: english_in(text_of(client.get(path, **HINDI)).replace("AM", "").replace("PM", ""))
+        for path in pages
+    }
+
+    assert [(path, words) for path, words in left.items() if words] == []
+
+
+@pytest.mark.django_db
+def test_name_of_a_shops_own_puja_is_shown_as_it_is_and_harmless(client):
+    package = rows.package(name="<b>Own</b>")
+    Puja.objects.update(name="100% <i>Own</i>")
+
+    text = text_of(client.get(f"/cart/{rows.cart(package=package).cart_id}/", **HINDI))
+
+    assert "100% &lt;i&gt;Own&lt;/i&gt;" in text
+    assert "&lt;b&gt;Own&lt;/b&gt;" in text
+
+
+@pytest.mark.django_db
+def test_full_times_in_hindi_have_no_english(client):
+    package = rows.package(name="")
+    Slot.objects.create(puja=package.puja, date=rows.coming_day(3), time=time(9), capacity=0)
+    look = {"look": "times", "package": package.pk, "date": rows.coming_day(3).isoformat()}
+
+    options = re.findall(r"<option.*?</option>", text_of(client.post("/puja/ganesh-puja/", look, **HINDI)))
+
+    assert len(options) == 8
+    assert english_in(" ".join(options).replace("AM", "").replace("PM", "")) == []
+    assert "9:00 AM (भरा हुआ)" in options[2]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("language", "shown"), [({}, "Thu, 3 Dec 2099"), (HINDI, "गुरु, 3 दिसंबर 2099")])
+def test_date_is_spelled_as_readers_spell_it(client, language, shown):
+    cart = rows.cart(date=date(2099, 12, 3))
+
+    assert shown in text_of(client.get(f"/cart/{cart.cart_id}/", **language))
 
 
 @pytest.mark.django_db
@@ -197,7 +245,7 @@ def test_mails_come_in_the_language_that_the_customer_ordered_in():
     mails.send_confirmation(Booking.objects.get().booking_id)
 
     [sent] = mail.outbox
-    assert sent.subject.startswith("बुक हो गई: Ganesh Puja")
+    assert sent.subject.startswith("बुक हो गई: गणेश पूजा, ")
     assert "आपकी पूजा बुक हो गई है" in sent.body
     assert '<html lang="hi">' in sent.alternatives[0][0]
 
@@ -209,4 +257,4 @@ def test_news_come_in_the_language_that_the_customer_ordered_in():
     run(notices.SEND)
 
     assert Notice.objects.get().sent_at is not None
-    assert mail.outbox[0].subject == "बुक नहीं हुई: Ganesh Puja का भुगतान पूरा नहीं हुआ"
+    assert mail.outbox[0].subject == "बुक नहीं हुई: गणेश पूजा का भुगतान पूरा नहीं हुआ"
