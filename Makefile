@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench bench-check chaos mutants conformance lock clean
+.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench tour bench-check chaos mutants conformance lock clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -90,6 +90,8 @@ bench: $(VENV)/dev.done $(CONFORMANCE)/done ## measure everything, 12 minutes on
 
 bench-check: $(VENV)/dev.done $(CONFORMANCE)/done ## measure quickly and compare ratios with docs/performance/figures.json, before a release
 	@BENCH_QUICK=1 $(BIN)/python -m benchmarks --check $(ARGS)
+tour: $(VENV)/dev.done ## play the story of docs/tour.md and take its pictures anew (needs Chromium)
+	@$(BIN)/python -m tests.tour
 
 lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
 	@cd requirements && for name in base dev conformance; do \

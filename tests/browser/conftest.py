@@ -43,15 +43,21 @@ class Shop:
 
     def mail(self, subject: str, *, within_s: float = 15) -> EmailMessage:
         """The mail whose subject contains this, as soon as it was sent."""
-        return wait_until(lambda: self._sent(subject), within_s=within_s)
+        return wait_until(lambda: self.sent(subject), within_s=within_s)
 
-    def _sent(self, subject: str) -> EmailMessage | None:
+    def sent(self, subject: str, *, saying: str = "") -> EmailMessage | None:
+        """The first mail with this in its subject, and that in its text."""
         for path in sorted(self.mails.glob("*.log")):
             for text in path.read_bytes().split(b"-" * 79 + b"\n"):
                 message = message_from_bytes(text.lstrip(), policy=default_policy)
-                if subject in str(message["Subject"]):
+                if subject in str(message["Subject"]) and saying in _text(message):
                     return message
         return None
+
+
+def _text(message: EmailMessage) -> str:
+    body = message.get_body(("plain",))
+    return body.get_content() if body else ""
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import re
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
-from payments import byhand
-from payments.models import PaymentOrder
-from tests import make
 from tests.browser.conftest import Shop, Visitor, serious, visit
 from tests.ops import rows
 
@@ -30,28 +24,6 @@ PAGES = (
     "search/?q=asha@example.com",
     "search/?q=nobody",
 )
-
-
-def a_busy_day() -> PaymentOrder:
-    """Payments of every kind over the last day; one that has a long story."""
-    chance = random.Random(7)
-    now = timezone.now()
-    for _ in range(60):
-        at = now - timedelta(minutes=chance.randrange(1, 1400))
-        order = rows.booked(at=at)
-        lag = timedelta(seconds=chance.choice([0.3, 0.8, 1.2, 3, 4, 8, 22, 50]))
-        source = chance.choice(["checker", "webhook", "webhook", "return"])
-        changed = {"paid_at": at - lag, "completed_by": source, "asks": chance.choice([1, 1, 1, 2, 4, 7])}
-        PaymentOrder.objects.filter(pk=order.pk).update(**changed)
-    for status in ("FAILED", "EXPIRED", "CANCELLED", "FAILED"):
-        made = now - timedelta(minutes=chance.randrange(20, 1400))
-        make.order(status, now=made, next_check_at=None)
-    rows.refund(rows.undelivered(at=now - timedelta(hours=5)), 149900)
-    rows.mismatched(taken=12345600)
-    order = rows.undelivered(at=now - timedelta(minutes=50), attention="unfulfillable")
-    rows.refund(order, 49900)
-    byhand.refund(order.merchant_order_id, amount_paise=5000, reason="A beginning.", by="ravi", now=now)
-    return order
 
 
 def sign_in(visitor: Visitor, shop: Shop, path: str = "") -> None:
@@ -77,7 +49,7 @@ def nothing_odd(visitor: Visitor) -> Any:
 def test_ops_pages_fit_a_phone_are_quiet_and_open_to_everybody(
     browser: Browser, shop: Shop, axe: Path
 ) -> None:
-    order = a_busy_day()
+    order = rows.a_busy_day()
     visitor = visit(browser, shop)
     sign_in(visitor, shop)
     of_order = f"orders/{order.merchant_order_id}/"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import random
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from bookings import fulfilment
 from bookings.models import Booking
-from payments import completion, transitions
+from payments import byhand, completion, transitions
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Attention, Source, Status
@@ -83,6 +84,28 @@ def refund(order: PaymentOrder, amount: int, state: str = "COMPLETED", **fields:
     return Refund.objects.create(
         order=order, amount=amount, state=state, reason="Ill.", requested_by="ravi", **done, **fields
     )
+
+
+def a_busy_day() -> PaymentOrder:
+    """Payments of every kind over the last day; one that has a long story."""
+    chance = random.Random(7)
+    now = timezone.now()
+    for _ in range(60):
+        at = now - timedelta(minutes=chance.randrange(1, 1400))
+        order = booked(at=at)
+        lag = timedelta(seconds=chance.choice([0.3, 0.8, 1.2, 3, 4, 8, 22, 50]))
+        source = chance.choice(["checker", "webhook", "webhook", "return"])
+        changed = {"paid_at": at - lag, "completed_by": source, "asks": chance.choice([1, 1, 1, 2, 4, 7])}
+        PaymentOrder.objects.filter(pk=order.pk).update(**changed)
+    for status in ("FAILED", "EXPIRED", "CANCELLED", "FAILED"):
+        made = now - timedelta(minutes=chance.randrange(20, 1400))
+        make.order(status, now=made, next_check_at=None)
+    refund(undelivered(at=now - timedelta(hours=5)), 149900)
+    mismatched(taken=12345600)
+    order = undelivered(at=now - timedelta(minutes=50), attention="unfulfillable")
+    refund(order, 49900)
+    byhand.refund(order.merchant_order_id, amount_paise=5000, reason="A beginning.", by="ravi", now=now)
+    return order
 
 
 def _answered(order: PaymentOrder, amount: int, at: datetime) -> None:
