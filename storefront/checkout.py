@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from cart.carts import find_cart
 from cart.models import Cart
@@ -42,9 +42,11 @@ def cart(request: HttpRequest, cart_id: UUID) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def pay(request: HttpRequest, cart_id: UUID) -> HttpResponse:
     """Open the payment and send the customer to PhonePe's page, or say calmly why that cannot be now."""
+    if request.method != "POST":  # reloaded, or come back to after the language was changed
+        return redirect("storefront:cart", cart_id=cart_id)
     found = _find(request, cart_id)
     trouble = _new_price(found, seen_total=request.POST.get("total", ""))
     if trouble:

@@ -129,8 +129,13 @@ def test_what_cannot_be_delivered_is_not_sold(client, reason):
 
 
 @pytest.mark.django_db
-def test_paying_needs_a_post(client):
-    assert client.get(f"/cart/{rows.cart().cart_id}/pay/").status_code == 405
+def test_paying_needs_a_post_and_a_get_leads_to_the_cart(client):
+    cart = rows.cart()
+
+    answer = client.get(f"/cart/{cart.cart_id}/pay/")
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/cart/{cart.cart_id}/")
+    assert PaymentOrder.objects.count() == 0
 
 
 @pytest.mark.django_db
