@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Shop, Visitor, serious, visit
 from tests.ops import rows
+from tests.ops.rows import a_busy_day
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +50,7 @@ def nothing_odd(visitor: Visitor) -> Any:
 def test_ops_pages_fit_a_phone_are_quiet_and_open_to_everybody(
     browser: Browser, shop: Shop, axe: Path
 ) -> None:
-    order = rows.a_busy_day()
+    order = a_busy_day()
     visitor = visit(browser, shop)
     sign_in(visitor, shop)
     of_order = f"orders/{order.merchant_order_id}/"

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
@@ -13,6 +14,7 @@ from bookings.models import Booking
 from payments.models import PaymentOrder
 from tests.browser.conftest import Shop, visit
 from tests.browser.customer import fill_cart, go_to_pay, press
+from tests.cart import rows
 
 pytestmark = pytest.mark.browser
 
@@ -63,6 +65,32 @@ def test_waiting_page_that_is_come_back_to_knows_what_happened_meanwhile(
 
     page.wait_for_url("**/booking-success/BK-*")
     assert Booking.objects.count() == 1
+
+
+def test_signed_in_customer_who_comes_back_in_the_upi_apps_own_browser_is_led_on_and_shown_no_address(
+    browser: Browser, shop: Shop
+) -> None:
+    owner = rows.customer()
+    owner.password = PBKDF2PasswordHasher().encode("secret-123", "salt", 1)
+    owner.save(update_fields=["password"])
+    visitor, elsewhere = visit(browser, shop), visit(browser, shop)
+    page = visitor.page
+    page.goto(f"{shop.url}/accounts/login/")
+    page.get_by_label("Username").fill("asha")
+    page.get_by_label("Password").fill("secret-123")
+    page.locator("main button").click()
+    page.wait_for_url(f"{shop.url}/")
+    go_to_pay(page, shop)
+    order = PaymentOrder.objects.get()
+
+    with elsewhere.page.expect_response("**/status/") as asked:  # 404: the cart is not this browser's
+        elsewhere.page.goto(f"{shop.url}/payment-pending/{order.cart_id}")
+    shop.sandbox.decide(order.merchant_order_id, "success", webhook=True)
+    elsewhere.page.wait_for_url("**/booking-success/BK-*", timeout=15_000)
+
+    assert asked.value.status == 404
+    expect(elsewhere.page.locator("body")).to_contain_text("Your puja is booked")
+    expect(elsewhere.page.locator("body")).not_to_contain_text("MG Road")
 
 
 def test_customer_who_cannot_pay_now_changes_the_language_and_reloads_without_harm(
