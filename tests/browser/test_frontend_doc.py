@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from bookings.models import Booking
 from payments.models import PaymentOrder
-from payments.states import Status
+from payments.states import Fulfilment, Status
 from tests import make
 from tests.browser import elsewhere
 from tests.browser.conftest import Shop, Visitor, process_settings, visit
@@ -165,6 +165,19 @@ def test_page_of_the_document_says_that_the_time_is_over(
     expect(visitor.page.get_by_role("status")).to_contain_text("If you have paid, do not pay again")
     expect(visitor.page.get_by_role("button", name="Try again")).to_be_visible()
     visitor.assert_nothing_odd()
+
+
+def test_page_of_the_document_leaves_money_that_buys_nothing_to_the_sites_own_page(
+    browser: Browser, shop: Shop, front: str, api: str
+) -> None:
+    cart_id = str(cart_rows.cart().cart_id)
+    make.paid_order(cart_id=cart_id, fulfilment=Fulfilment.UNFULFILLABLE, attention="unfulfillable")
+    visitor = guest(browser, shop, front, api)
+
+    visitor.page.goto(f"{front}/payment-failed/{cart_id}")
+
+    visitor.page.wait_for_url(f"{api}/payment-failed/{cart_id}")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("We will contact you about your money")
 
 
 def test_page_of_an_origin_that_is_not_listed_can_neither_read_nor_order(
