@@ -57,7 +57,7 @@ migrate: install ## bring the database up to date and fill the sample catalogue
 	@$(MANAGE) seed_catalog
 
 serve: migrate ## the web site alone, on PORT
-	@$(BIN)/granian --interface asgi --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
+	@$(BIN)/granian --interface asgi --log-config okpuja/granian-log.json --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
 
 checker: migrate ## the payment checker alone, until Ctrl-C
 	@$(MANAGE) auto_complete_payments --continuous
