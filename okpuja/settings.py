@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 from environs import Env, EnvError
 
+from okpuja import browser
 from okpuja import logging as project_logging
 from okpuja.database import database
 
@@ -53,10 +54,10 @@ def _is_web_address(value: str) -> bool:
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
-if not DEBUG and (not SECRET_KEY or SECRET_KEY == DEMO_SECRET_KEY):
+if not DEBUG and (SECRET_KEY == DEMO_SECRET_KEY or len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
     raise ImproperlyConfigured(
-        "SECRET_KEY is missing or the demo's. Set SECRET_KEY to a long random string, or DEBUG=1 for development:"
-        " python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
+        "SECRET_KEY is missing, the demo's, or shorter than 50 characters. Set SECRET_KEY to a long random string,"
+        " or DEBUG=1 for development: python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
     )
 
 PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")
@@ -76,6 +77,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "corsheaders",
+    "csp",
     "ninja",
     "procrastinate.contrib.django",
     "okpuja",
@@ -91,6 +93,7 @@ MIDDLEWARE = [
     "okpuja.middleware.api_errors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "okpuja.browser.Policy",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -125,6 +128,7 @@ DATABASES = {
         pooled=_setting(env.bool, "DATABASE_POOL", False),  # okpuja.asgi sets it for its own process
     )
 }
+DATABASE_IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "okpuja.embedded"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -157,7 +161,9 @@ if PUBLIC_URL.startswith("https://"):
     CSRF_COOKIE_SECURE = True
     LANGUAGE_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # "Strict" would lose who comes back from PhonePe
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
 
 EMAIL_URL = _setting(env.str, "EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = _setting(env.str, "DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>")
@@ -193,6 +199,7 @@ if PHONEPE_ENV not in ("sandbox", "production"):
     raise ImproperlyConfigured(f"PHONEPE_ENV must be sandbox or production; it is {PHONEPE_ENV!r}.")
 PHONEPE_BASE_URL = _address("PHONEPE_BASE_URL")
 PHONEPE_OAUTH_URL = _address("PHONEPE_OAUTH_URL")
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": browser.policy(PHONEPE_BASE_URL)}
 PHONEPE_CLIENT_ID = _setting(env.str, "PHONEPE_CLIENT_ID", "")
 PHONEPE_CLIENT_SECRET = _setting(env.str, "PHONEPE_CLIENT_SECRET", "")
 PHONEPE_CLIENT_VERSION = _setting(env.str, "PHONEPE_CLIENT_VERSION", "1")

@@ -45,9 +45,17 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return last.split(": ", 1)[1]
 
 
-@pytest.mark.parametrize("key", [{}, {"SECRET_KEY": ""}, {"SECRET_KEY": DEMO_KEY}])
-def test_production_without_a_secret_key_of_its_own_is_refused(project: Path, key: dict[str, str]) -> None:
-    assert "SECRET_KEY" in refusal(read(project, DEBUG="0", **key))
+@pytest.mark.parametrize(
+    "key",
+    [{}] + [{"SECRET_KEY": weak} for weak in ("", DEMO_KEY, "0123456789abcdef" * 3, "abab" * 20)],
+)
+def test_production_without_a_strong_secret_key_of_its_own_is_refused(
+    project: Path, key: dict[str, str]
+) -> None:
+    told = refusal(read(project, DEBUG="0", **key))
+
+    assert "SECRET_KEY" in told
+    assert not key.get("SECRET_KEY") or key["SECRET_KEY"] not in told
 
 
 def test_development_needs_nothing(project: Path) -> None:
