@@ -1,4 +1,4 @@
-"""System checks of the assembly: settings that start, and are wrong all the same. `payments.checks` has the engine's."""
+"""System checks of the assembly: settings that start and are wrong all the same. The engine has its own checks."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 from environs import Env, EnvError
 
+from guard import clients, rules
 from okpuja import browser
 from okpuja import logging as project_logging
 from okpuja.database import database
@@ -51,6 +52,13 @@ def _is_web_address(value: str) -> bool:
         return False
 
 
+def _parsed(name: str, parse: object, value: object):  # type: ignore[no-untyped-def]
+    try:
+        return parse(value)  # type: ignore[operator]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
@@ -67,6 +75,12 @@ ALLOWED_HOSTS = _setting(env.list, "ALLOWED_HOSTS", ["*"] if DEBUG else [urlspli
 CSRF_TRUSTED_ORIGINS = _setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
 CORS_ALLOWED_ORIGINS = _setting(env.list, "CORS_ALLOWED_ORIGINS", [])
 
+# Whose X-Forwarded-For is believed. Without a proxy nobody but this machine itself could write one.
+TRUSTED_PROXIES = _parsed(
+    "TRUSTED_PROXIES", clients.networks, _setting(env.list, "TRUSTED_PROXIES", ["127.0.0.0/8", "::1"])
+)
+THROTTLES = _parsed("THROTTLES", rules.rules, _setting(env.dict, "THROTTLES", {}, subcast_values=int))
+
 INSTALLED_APPS = [
     "ops",  # before the admin, whose front page it extends
     "django.contrib.admin",
@@ -81,6 +95,7 @@ INSTALLED_APPS = [
     "ninja",
     "procrastinate.contrib.django",
     "okpuja",
+    "guard",
     "payments",
     "catalog",
     "cart",
@@ -102,6 +117,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "guard.middleware.throttle",
 ]
 
 ROOT_URLCONF = "okpuja.urls"

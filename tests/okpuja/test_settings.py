@@ -21,7 +21,8 @@ DEMO_KEY = "demo-only-" + "not-a-secret-" * 4
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the assembly, so that a `.env` may lie beside it."""
     copy = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "okpuja", copy / "okpuja", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("okpuja", "guard"):
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
@@ -85,6 +86,11 @@ def test_development_needs_nothing(project: Path) -> None:
         ("EMAIL_URL", "smtp://mail.example:port"),
         ("DATABASE_URL", "mysql://root@localhost/okpuja"),
         ("DATABASE_POOL", "maybe"),
+        ("TRUSTED_PROXIES", "nginx"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("THROTTLES", "status_per_nobody=1"),
+        ("THROTTLES", "status_per_cart=often"),
+        ("THROTTLES", "status_per_cart=-1"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FILE", "/nowhere/at/all/okpuja.log"),
     ],
