@@ -108,7 +108,9 @@ def _database() -> Diagnosis:
             version = int(cursor.fetchone()[0]) // 10000
     except DatabaseError as error:
         return Diagnosis(
-            "database", f"It cannot be reached: {str(error).strip()}", "Look at DATABASE_URL and the server."
+            "database",
+            f"It cannot be reached: {' '.join(str(error).split())}",
+            "Look at DATABASE_URL and the server.",
         )
     advice = "" if version >= 14 else "PostgreSQL 14 or newer is needed."
     return Diagnosis("database", f"PostgreSQL {version} answers.", advice)
