@@ -62,17 +62,17 @@ ONLY_POST = {"storefront:puja", "storefront:login", "admin:login"}
 
 
 def rules(changes: dict[str, int]) -> dict[str, Rule]:
-    """The rules with other numbers of calls; 0 switches one off. Raises ValueError for a name that is none.
+    """The rules with other numbers of calls; 0 switches one off, and "all" names those that are not named.
 
-    What a process lets pass uncounted stays in proportion, and never exceeds what is allowed altogether.
+    Raises ValueError for a name that is none. What a process lets pass uncounted stays in proportion, and never exceeds what is allowed altogether.
     """
-    unknown = sorted(set(changes) - set(DEFAULTS))
+    unknown = sorted(set(changes) - {*DEFAULTS, "all"})
     if unknown or any(calls < 0 for calls in changes.values()):
         raise ValueError(
             f"{', '.join(unknown) or changes} cannot be; there are {', '.join(DEFAULTS)}, from 0 up."
         )
     found = {}
     for name, rule in DEFAULTS.items():
-        calls = changes.get(name, rule.calls)
+        calls = changes.get(name, changes.get("all", rule.calls))
         found[name] = Rule(calls, rule.window, free=rule.free * calls // rule.calls)
     return {name: rule for name, rule in found.items() if rule.calls}

@@ -5,7 +5,8 @@ import os
 from okpuja.settings import *  # noqa: F403
 from okpuja.settings import PAYMENTS
 
-PAYMENTS |= {"FULFIL": "tests.journeys.canary_settings.crash"} if os.environ.get("CRASH") else {}
+if os.environ.get("CRASH"):
+    PAYMENTS |= {"FULFIL": "tests.journeys.canary_settings.crash", "FULFIL_MANY": ""}
 
 
 def crash(paid: object) -> str:

@@ -115,6 +115,7 @@ def ask(client: Client, method: str, path: str, body: Any = None) -> tuple[int, 
     return answer.status_code, content
 
 
+@pytest.mark.django_db(transaction=True)  # the stream gives its connection back
 @pytest.mark.parametrize(
     ("method", "path"),
     [
