@@ -64,13 +64,12 @@ ONLY_POST = {"storefront:puja", "storefront:login", "admin:login"}
 def rules(changes: dict[str, int]) -> dict[str, Rule]:
     """The rules with other numbers of calls; 0 switches one off, and "all" names those that are not named.
 
-    Raises ValueError for a name that is none. What a process lets pass uncounted stays in proportion, and never exceeds what is allowed altogether.
+    What a process lets pass uncounted stays in proportion. Raises ValueError for a name that is none.
     """
     unknown = sorted(set(changes) - {*DEFAULTS, "all"})
     if unknown or any(calls < 0 for calls in changes.values()):
-        raise ValueError(
-            f"{', '.join(unknown) or changes} cannot be; there are {', '.join(DEFAULTS)}, from 0 up."
-        )
+        wrong = ", ".join(unknown) or changes
+        raise ValueError(f"{wrong} cannot be; there are all, {', '.join(DEFAULTS)}, from 0 up.")
     found = {}
     for name, rule in DEFAULTS.items():
         calls = changes.get(name, changes.get("all", rule.calls))
