@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench tour bench-check chaos mutants conformance lock clean
+.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench tour bench-check chaos mutants conformance lock licences sbom clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -57,7 +57,7 @@ migrate: install ## bring the database up to date and fill the sample catalogue
 	@$(MANAGE) seed_catalog
 
 serve: migrate ## the web site alone, on PORT
-	@$(BIN)/granian --interface asgi --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
+	@$(BIN)/granian --interface asgi --log-config okpuja/granian-log.json --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
 
 checker: migrate ## the payment checker alone, until Ctrl-C
 	@$(MANAGE) auto_complete_payments --continuous
@@ -98,6 +98,12 @@ lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
 	  CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	    --output-file $$name.txt $$name.in || exit 1; done
+
+licences: install ## list the licences of what the services run on in docs/licences.md
+	@$(BIN)/python requirements/inventory.py licences > docs/licences.md
+
+sbom: install ## print what the services run on as an SBOM (CycloneDX)
+	@$(BIN)/python requirements/inventory.py sbom
 
 clean: ## remove the virtual environments and the caches; var/ (the database) stays
 	@rm -rf $(VENV) $(CONFORMANCE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

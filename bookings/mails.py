@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from smtplib import SMTPException, SMTPRecipientsRefused
+
 import structlog
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -17,6 +19,10 @@ from payments.models import PaymentOrder
 log = structlog.get_logger(__name__)
 
 
+class MailRefused(SMTPException):
+    """The mail server did not take a mail; told without its own words, which name the recipient."""
+
+
 @transaction.atomic
 def send_confirmation(booking_id: str) -> bool:
     """Mail the booking's confirmation once; whether this call sent it. Safe to repeat and to race.
@@ -27,7 +33,7 @@ def send_confirmation(booking_id: str) -> bool:
     booking = Booking.objects.select_for_update(of=("self",), no_key=True).get(booking_id=booking_id)
     if booking.confirmation_sent_at is not None:
         return False
-    confirmation(booking).send()
+    _post(confirmation(booking))
     booking.confirmation_sent_at = timezone.now()
     booking.save(update_fields=["confirmation_sent_at"])
     log.info("confirmation sent", booking=booking.booking_id, order=booking.merchant_order_id)
@@ -57,7 +63,7 @@ def send_notice(notice_id: int) -> bool:
     is_wanted = bool(to) and not notices.is_pointless(notice, order)
     if is_wanted:
         with translation.override(language_of(order)):
-            _mail(letters.of(notice, order), to=to).send()
+            _post(_mail(letters.of(notice, order), to=to))
     end = "sent_at" if is_wanted else "dropped_at"
     setattr(notice, end, timezone.now())
     notice.save(update_fields=[end])
@@ -77,3 +83,15 @@ def _mail(letter: Letter, *, to: str) -> EmailMultiAlternatives:
     )
     mail.attach_alternative(render_to_string("bookings/letter.html", context), "text/html")
     return mail
+
+
+def _post(mail: EmailMultiAlternatives) -> None:
+    """Hand the mail to the server. Raises MailRefused, or another OSError when the server cannot be reached."""
+    try:
+        mail.send()
+    except SMTPRecipientsRefused as error:
+        codes = sorted({code for code, _ in error.recipients.values()})
+        raise MailRefused(f"The mail server refused the recipient: {codes}") from None
+    except SMTPException as error:
+        code = getattr(error, "smtp_code", "")
+        raise MailRefused(f"The mail server failed: {type(error).__name__} {code}".rstrip()) from None

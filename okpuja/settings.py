@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 from environs import Env, EnvError
 
+from guard import clients, rules
+from okpuja import browser
 from okpuja import logging as project_logging
 from okpuja.database import database
 
@@ -62,13 +64,20 @@ def _origins(name: str) -> list[str]:
     return origins
 
 
+def _parsed(name: str, parse: object, value: object):  # type: ignore[no-untyped-def]
+    try:
+        return parse(value)  # type: ignore[operator]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
-if not DEBUG and (not SECRET_KEY or SECRET_KEY == DEMO_SECRET_KEY):
+if not DEBUG and (SECRET_KEY == DEMO_SECRET_KEY or len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
     raise ImproperlyConfigured(
-        "SECRET_KEY is missing or the demo's. Set SECRET_KEY to a long random string, or DEBUG=1 for development:"
-        " python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
+        "SECRET_KEY is missing, the demo's, or shorter than 50 characters. Set SECRET_KEY to a long random string,"
+        " or DEBUG=1 for development: python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
     )
 
 PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")
@@ -80,6 +89,12 @@ CORS_ALLOWED_ORIGINS = _origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/api/"
 CORS_EXPOSE_HEADERS = ["Retry-After"]
 
+# Whose X-Forwarded-For is believed. Without a proxy nobody but this machine itself could write one.
+TRUSTED_PROXIES = _parsed(
+    "TRUSTED_PROXIES", clients.networks, _setting(env.list, "TRUSTED_PROXIES", ["127.0.0.0/8", "::1"])
+)
+THROTTLES = _parsed("THROTTLES", rules.rules, _setting(env.dict, "THROTTLES", {}, subcast_values=int))
+
 INSTALLED_APPS = [
     "ops",  # before the admin, whose front page it extends
     "django.contrib.admin",
@@ -90,9 +105,11 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "corsheaders",
+    "csp",
     "ninja",
     "procrastinate.contrib.django",
     "okpuja",
+    "guard",
     "payments",
     "catalog",
     "cart",
@@ -101,9 +118,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "okpuja.request_log.request_log",
     "okpuja.middleware.api_errors",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "okpuja.browser.Policy",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -112,6 +131,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "guard.middleware.throttle",
 ]
 
 ROOT_URLCONF = "okpuja.urls"
@@ -138,6 +158,7 @@ DATABASES = {
         pooled=_setting(env.bool, "DATABASE_POOL", False),  # okpuja.asgi sets it for its own process
     )
 }
+DATABASE_IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "okpuja.embedded"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -170,7 +191,9 @@ if PUBLIC_URL.startswith("https://"):
     CSRF_COOKIE_SECURE = True
     LANGUAGE_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"  # "Strict" would lose who comes back from PhonePe
+SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
 
 EMAIL_URL = _setting(env.str, "EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = _setting(env.str, "DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>")
@@ -206,6 +229,7 @@ if PHONEPE_ENV not in ("sandbox", "production"):
     raise ImproperlyConfigured(f"PHONEPE_ENV must be sandbox or production; it is {PHONEPE_ENV!r}.")
 PHONEPE_BASE_URL = _address("PHONEPE_BASE_URL")
 PHONEPE_OAUTH_URL = _address("PHONEPE_OAUTH_URL")
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": browser.policy(PHONEPE_BASE_URL)}
 PHONEPE_CLIENT_ID = _setting(env.str, "PHONEPE_CLIENT_ID", "")
 PHONEPE_CLIENT_SECRET = _setting(env.str, "PHONEPE_CLIENT_SECRET", "")
 PHONEPE_CLIENT_VERSION = _setting(env.str, "PHONEPE_CLIENT_VERSION", "1")

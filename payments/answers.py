@@ -9,7 +9,8 @@ from typing import Any
 
 from phonepe_pg import OrderStatus, PhonePeError, UnknownOrder
 
-# Wire reference §4.2 and §6.4: what names a person or an account, wherever it stands.
+# Wire reference §4.2 and §6.4: what names a person or an account, wherever it stands; the second half PhonePe
+# does not send today, and may tomorrow.
 PERSONAL = frozenset(
     {
         "vpa",
@@ -18,6 +19,18 @@ PERSONAL = frozenset(
         "maskedCardNumber",
         "phoneNumber",
         "prefillUserLoginDetails",
+        "name",
+        "customerName",
+        "cardHolderName",
+        "accountNumber",
+        "cardNumber",
+        "upiId",
+        "phone",
+        "mobile",
+        "mobileNumber",
+        "email",
+        "emailId",
+        "address",
     }
 )
 MASK = "•••"

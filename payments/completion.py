@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextvars import copy_context
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -97,7 +98,8 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     if claimed.status != Status.SUCCESS and not throttle.wait_for_turn(until=until):
         claims.release([claimed], until=now)
         return PaymentOrder.objects.get(pk=order.pk)
-    flight = _pool.submit(_ask_and_settle, claimed, source)
+    # In a copy of the context, so that what is logged there names the request as well.
+    flight = _pool.submit(copy_context().run, _ask_and_settle, claimed, source)
     return _land(flight, order, until=until)
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.checks import run_checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
@@ -23,7 +25,29 @@ from payments import checkers, checks, gateway
 from phonepe_pg import PhonePeError
 
 TIMEOUT_S = 5
+OF_HOSTS = ("payments.E002", "payments.E006")  # `_hosts` tells about them
 SKEW_S = 60
+# By the answer's status, or its class.
+WEBHOOK_ADVICE = {
+    100: "Something else answers there.",
+    200: "Something else answers there.",
+    300: "Set PUBLIC_URL to the address itself: PhonePe follows no redirect.",
+    400: "PUBLIC_URL leads to another site, or the proxy keeps something back.",
+    401: "The web service runs with another PHONEPE_WEBHOOK_USERNAME or PHONEPE_WEBHOOK_PASSWORD: restart it.",
+    500: "The web service is broken; its log says why.",
+    502: "The proxy does not reach the web service: systemctl status okpuja-web",
+    503: "The web service runs without PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD: restart it.",
+}
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer: our credential is not carried to wherever it leads."""
+
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +85,9 @@ def _settings() -> Diagnosis:
         return Diagnosis(
             "settings", f"{', '.join(missing)} not set.", "Take the values from PhonePe's dashboard."
         )
+    wrong = [found for found in run_checks() if found.is_serious() and found.id not in OF_HOSTS]
+    if wrong:
+        return Diagnosis("settings", " ".join(found.msg for found in wrong), wrong[0].hint or "Correct them.")
     return Diagnosis("settings", "All PhonePe credentials are set.")
 
 
@@ -81,7 +108,9 @@ def _database() -> Diagnosis:
             version = int(cursor.fetchone()[0]) // 10000
     except DatabaseError as error:
         return Diagnosis(
-            "database", f"It cannot be reached: {str(error).strip()}", "Look at DATABASE_URL and the server."
+            "database",
+            f"It cannot be reached: {' '.join(str(error).split())}",
+            "Look at DATABASE_URL and the server.",
         )
     advice = "" if version >= 14 else "PostgreSQL 14 or newer is needed."
     return Diagnosis("database", f"PostgreSQL {version} answers.", advice)
@@ -148,7 +177,7 @@ def _webhook() -> Diagnosis:
         return Diagnosis(
             "webhook", f"{url} cannot be reached: {error}", "Look at PUBLIC_URL and the web service."
         )
-    advice = "" if status == 200 else "The web service must run with the same settings as this command."
+    advice = "" if status == 200 else WEBHOOK_ADVICE.get(status, WEBHOOK_ADVICE[status // 100 * 100])
     return Diagnosis("webhook", f"{url} answered {status} to a callback with our credential.", advice)
 
 
@@ -189,7 +218,7 @@ def _origin(url: str) -> str:
 def _send(request: urllib.request.Request) -> tuple[int, str]:
     """Status and `Date` of the answer, whatever the status. Raises OSError when there is none."""
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  our own setting
+        with _opener.open(request, timeout=TIMEOUT_S) as answer:
             return answer.status, answer.headers.get("Date", "")
     except urllib.error.HTTPError as refused:
         with refused:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.exceptions import ConnectorException
@@ -78,4 +80,12 @@ class Worker(threading.Thread):
                 fetch_job_polling_interval=POLL_S,
                 shutdown_graceful_timeout=FINISH_WITHIN_S,
                 delete_jobs="successful",
+                worker_middleware=[_named],
             )
+
+
+async def _named(run: Callable[[], Awaitable[Any]], context: JobContext, worker: Any) -> Any:
+    """Every line that a job logs says which job: the line that told of its deferral says which request."""
+    job = f"{context.job.task_name}[{context.job.id}]"
+    with structlog.contextvars.bound_contextvars(job=job):
+        return await run()

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
@@ -80,11 +80,14 @@ def checker(*, log: Path, interval: float = 60, **settings: str) -> Iterator[sub
 
 
 @contextmanager
-def web(*, log: Path, port: int, **settings: str) -> Iterator[str]:
-    """The web site on granian (ASGI) at `port`; its origin."""
+def web(
+    *, log: Path, port: int, interface: str = "asgi", options: Sequence[str] = (), **settings: str
+) -> Iterator[str]:
+    """The web site on granian at `port`; its origin."""
     url = f"http://127.0.0.1:{port}"
     settings = {"PUBLIC_URL": url} | settings
-    arguments = ("-m", "granian", "--interface", "asgi", "--port", str(port), "okpuja.asgi:application")
+    program = ("-m", "granian", "--interface", interface, "--log-config", "okpuja/granian-log.json", *options)
+    arguments = (*program, "--port", str(port), f"okpuja.{interface}:application")
     with started(*arguments, log=log, **settings) as process:
         until = time.monotonic() + 30
         while not _answers(f"{url}/healthz"):

@@ -27,10 +27,11 @@ PAGES = (
 )
 
 
-def sign_in(visitor: Visitor, shop: Shop, path: str = "") -> None:
+def sign_in(visitor: Visitor, shop: Shop, path: str = "", *, superuser: bool = False) -> None:
     user = rows.staff(*rows.ALL)
     user.password = PBKDF2PasswordHasher().encode("secret-123", "salt", 1)  # the site knows no tests' hasher
-    user.save(update_fields=["password"])
+    user.is_superuser = superuser
+    user.save(update_fields=["password", "is_superuser"])
     page = visitor.page
     page.goto(f"{shop.url}/ops/{path}")
     page.get_by_label("Username").fill("ravi")

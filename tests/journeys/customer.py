@@ -92,9 +92,13 @@ def fill_cart(site: str, *, package_id: object = None, time: str = "09:30") -> s
 
 def ask_for_cart(site: str, *, package_id: object = None, time: str = "09:30") -> Reply:
     """What the API says to a wish for a cart."""
-    day = (timezone.localtime() + timedelta(days=10)).date().isoformat()
-    body = WISH | {"package_id": package_id or package().pk, "date": day, "time": time}
+    body = WISH | {"package_id": package_id or package().pk, "date": a_day(), "time": time}
     return call("POST", f"{site}/api/cart/", body)
+
+
+def a_day() -> str:
+    """A day on which a puja may be wished for."""
+    return (timezone.localtime() + timedelta(days=10)).date().isoformat()
 
 
 def start_payment(site: str, cart_id: str) -> dict[str, Any]:

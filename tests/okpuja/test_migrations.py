@@ -20,7 +20,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
 
-OURS = {"payments", "bookings", "cart", "catalog"}
+OURS = {"payments", "guard", "bookings", "cart", "catalog"}
 SMALL = {"puja", "package"}  # dozens of rows: no lock on them is long
 LOCKS_LONG = re.compile(
     r"CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)|SET NOT NULL|ADD CONSTRAINT(?!.*NOT VALID)|UPDATE \w+ SET",

@@ -21,7 +21,8 @@ DEMO_KEY = "demo-only-" + "not-a-secret-" * 4
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the assembly, so that a `.env` may lie beside it."""
     copy = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "okpuja", copy / "okpuja", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("okpuja", "guard"):
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
@@ -45,9 +46,17 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return last.split(": ", 1)[1]
 
 
-@pytest.mark.parametrize("key", [{}, {"SECRET_KEY": ""}, {"SECRET_KEY": DEMO_KEY}])
-def test_production_without_a_secret_key_of_its_own_is_refused(project: Path, key: dict[str, str]) -> None:
-    assert "SECRET_KEY" in refusal(read(project, DEBUG="0", **key))
+@pytest.mark.parametrize(
+    "key",
+    [{}] + [{"SECRET_KEY": weak} for weak in ("", DEMO_KEY, "0123456789abcdef" * 3, "abab" * 20)],
+)
+def test_production_without_a_strong_secret_key_of_its_own_is_refused(
+    project: Path, key: dict[str, str]
+) -> None:
+    told = refusal(read(project, DEBUG="0", **key))
+
+    assert "SECRET_KEY" in told
+    assert not key.get("SECRET_KEY") or key["SECRET_KEY"] not in told
 
 
 def test_development_needs_nothing(project: Path) -> None:
@@ -77,6 +86,11 @@ def test_development_needs_nothing(project: Path) -> None:
         ("EMAIL_URL", "smtp://mail.example:port"),
         ("DATABASE_URL", "mysql://root@localhost/okpuja"),
         ("DATABASE_POOL", "maybe"),
+        ("TRUSTED_PROXIES", "nginx"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("THROTTLES", "status_per_nobody=1"),
+        ("THROTTLES", "status_per_cart=often"),
+        ("THROTTLES", "status_per_cart=-1"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FILE", "/nowhere/at/all/okpuja.log"),
     ],

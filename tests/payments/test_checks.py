@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 from django.core.checks import run_checks
@@ -162,14 +163,21 @@ def test_check_deploy_with_the_tests_settings_finds_nothing_of_ours(sandbox):
 class Web(BaseHTTPRequestHandler):
     """Stands for the web service or PhonePe: answers everything with `status` and `date`."""
 
-    status, date = 200, ""
+    status, date, location = 200, "", ""
+    asked: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.do_HEAD()
 
+    def do_GET(self) -> None:
+        self.do_HEAD()
+
     def do_HEAD(self) -> None:
+        self.asked.append(self.path)
         self.send_response_only(self.status)
+        if self.location:
+            self.send_header("Location", self.location)
         if self.date:
             self.send_header("Date", self.date)
         self.send_header("Content-Length", "0")
@@ -181,7 +189,8 @@ class Web(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web() -> Iterator[str]:
-    Web.status, Web.date = 200, ""
+    Web.status, Web.date, Web.location = 200, "", ""
+    Web.asked.clear()
     server = HTTPServer(("127.0.0.1", 0), Web)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -229,13 +238,34 @@ def test_doctor_when_phonepe_refuses_the_credentials_says_so_without_the_secret(
     assert not found.is_well
 
 
-@pytest.mark.parametrize("status", [401, 404, 500, 503])
-def test_doctor_when_the_webhook_is_refused_says_which_answer_came(settings, web, status):
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (204, "Something else answers"),
+        (302, "PhonePe follows no redirect"),
+        (401, "another PHONEPE_WEBHOOK_USERNAME or PHONEPE_WEBHOOK_PASSWORD"),
+        (404, "another site"),
+        (500, "its log says why"),
+        (502, "The proxy does not reach"),
+        (503, "without PHONEPE_WEBHOOK_USERNAME"),
+        (504, "its log says why"),
+    ],
+)
+def test_doctor_when_the_webhook_is_refused_says_which_answer_came(settings, web, status, advice):
     settings.PUBLIC_URL, Web.status = web, status
 
     found = doctor._webhook()
 
     assert (found.is_well, f"answered {status}" in found.sentence) == (False, True)
+    assert advice in found.advice
+
+
+def test_doctor_does_not_carry_the_credential_to_where_a_redirect_leads(settings, web):
+    settings.PUBLIC_URL, Web.status, Web.location = web, 302, f"{web}/elsewhere"
+
+    doctor._webhook()
+
+    assert Web.asked == ["/api/payments/webhook/phonepe/"]
 
 
 @pytest.mark.parametrize(
