@@ -12,7 +12,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
-from payments import byhand
+from payments import byhand, checkers
 from payments.models import PaymentOrder
 from tests import make
 from tests.browser.conftest import Shop, Visitor, visit
@@ -35,6 +35,7 @@ def a_busy_day() -> PaymentOrder:
     """Payments of every kind over the last day; one that has a long story."""
     chance = random.Random(7)
     now = timezone.now()
+    checkers.beat(interval_s=60, now=now, swept_at=now)
     for _ in range(60):
         at = now - timedelta(minutes=chance.randrange(1, 1400))
         order = rows.booked(at=at)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import byhand, inbox
+from payments import byhand, inbox, metrics
 from payments.models import PaymentOrder, WebhookDelivery
 from payments.states import Source
 from tests.model import invariants, shop, steps
@@ -122,6 +122,10 @@ def books_anyway(world: World) -> None:
     byhand.book_anyway(first(world), by="ravi", reason="it can be done", now=timezone.now())
 
 
+def scraped(world: World) -> None:
+    metrics.exposition()
+
+
 def prunes(world: World) -> None:
     inbox.prune(before=timezone.now())
 
@@ -187,6 +191,7 @@ STORIES: dict[str, list[Act]] = {
     ],
     "webhook left behind": [starts(), pays(), early_webhook, sweeps, prunes],
     "audit": [starts(), audits, fails, sweeps, releases_forgotten, sweeps],
+    "read by Prometheus": [starts(), pays(), scraped, webhook, sweeps, waits(3600), scraped],
 }  # fmt: skip
 
 
