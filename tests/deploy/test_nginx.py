@@ -1,0 +1,199 @@
+"""nginx as configured, in front of both services as the units start them."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.tools import DEPLOY, PATH, run
+from tests.journeys import customer
+from tests.processes import _answers, free_port, started
+from tests.sandbox import Sandbox, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOST = "shop.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A running nginx and the ports of this test."""
+
+    folder: Path
+    http: int
+    https: int
+    web: int
+    stream: int
+
+    def connect(self) -> ssl.SSLSocket:
+        context = ssl.create_default_context(cafile=str(self.folder / "fullchain.pem"))
+        return context.wrap_socket(
+            socket.create_connection(("127.0.0.1", self.https), 10), server_hostname=HOST
+        )
+
+    def ask(
+        self, path: str, *, method: str = "GET", body: bytes = b"", **headers: str
+    ) -> tuple[int, str, Message]:
+        """Status, body and headers of one request."""
+        lines = {"Host": HOST, "Connection": "close", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+        with self.connect() as line:
+            line.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            answer = http.client.HTTPResponse(line)
+            answer.begin()
+            return answer.status, answer.read().decode(), answer.headers
+
+
+def configured(folder: Path, **ports: int) -> Path:
+    """Our file with a certificate, ports and a folder of the test, inside a main file as Debian's."""
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={HOST} -addext subjectAltName=DNS:{HOST}"
+    files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
+    subprocess.run([*command.split(), *files], check=True, capture_output=True)
+    text = (DEPLOY / "nginx" / "okpuja.conf").read_text()
+    text = re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
+    changes = {
+        "listen 80;": f"listen 127.0.0.1:{ports['http']};",
+        "listen 443 ssl": f"listen 127.0.0.1:{ports['https']} ssl",
+        "127.0.0.1:8000": f"127.0.0.1:{ports['web']}",
+        "127.0.0.1:8001": f"127.0.0.1:{ports['stream']}",
+        "/etc/ssl/okpuja": str(folder),
+        "/opt/okpuja/staticfiles/": f"{folder}/static/",
+        "client_header_timeout 10s": "client_header_timeout 1s",
+    }
+    for ours, tests in changes.items():
+        assert ours in text, ours
+        text = text.replace(ours, tests)
+    (folder / "okpuja.conf").write_text(text)
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    as_me = "user root;\n" if os.geteuid() == 0 else ""  # pytest's folders are closed to others
+    (folder / "nginx.conf").write_text(
+        f"{as_me}daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\n"
+        f"access_log {folder}/access.log;\n{temporary}include {folder}/okpuja.conf;\n}}\n"
+    )
+    return folder / "nginx.conf"
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def ports() -> dict[str, int]:
+    return {name: free_port() for name in ("http", "https", "web", "stream")}
+
+
+@contextmanager
+def service(unit: str, port: int, log: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """What the unit starts, at another port."""
+    line = re.search(r"^ExecStart=\S+/granian (.*)$", (DEPLOY / unit).read_text(), re.MULTILINE)
+    assert line
+    arguments = re.sub(r"--port \d+", f"--port {port}", line[1])
+    with started("-m", "granian", *shlex.split(arguments), log=log, **settings) as process:
+        wait_until(
+            lambda: process.poll() is not None or _answers(f"http://127.0.0.1:{port}/healthz"), within_s=30
+        )
+        assert process.poll() is None, log.read_text()
+        yield process
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    """nginx, web and stream. The settings are those of a real site."""
+    mine = Front(tmp_path, **ports())
+    main = configured(tmp_path, http=mine.http, https=mine.https, web=mine.web, stream=mine.stream)
+    checked = run("nginx", "-t", "-p", tmp_path, "-c", main, package="nginx-light")
+    assert checked.returncode == 0, checked.stderr
+    site = {"PUBLIC_URL": f"https://{HOST}", "ALLOWED_HOSTS": f"{HOST},127.0.0.1"}
+    with ExitStack() as running:
+        running.enter_context(service("okpuja-web.service", mine.web, tmp_path / "web.log", **site))
+        running.enter_context(service("okpuja-stream.service", mine.stream, tmp_path / "stream.log", **site))
+        nginx = subprocess.Popen([shutil.which("nginx", path=PATH) or "nginx", "-p", tmp_path, "-c", main])
+        try:
+            wait_until(lambda: is_open(mine.https))
+            yield mine
+        finally:
+            nginx.terminate()
+            nginx.wait(10)
+
+
+def test_nginx_accepts_its_file(tmp_path):
+    main = configured(tmp_path, **ports())
+
+    checked = run("nginx", "-t", "-p", tmp_path, "-c", main, package="nginx-light")
+
+    assert checked.returncode == 0, checked.stderr
+    assert "warn" not in checked.stderr
+
+
+def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
+    """One story, since the three services take seconds to start."""
+    status, body, headers = front.ask("/")
+    assert (status, "Puja" in body) == (200, True), body  # no endless redirect: it knows that this is https
+    assert "max-age" in headers["Strict-Transport-Security"]
+
+    plain = customer.call("GET", f"http://127.0.0.1:{front.http}/catalogue/")
+    assert (plain.status, plain.headers["Location"]) == (301, f"https://{HOST}/catalogue/")
+
+    assert front.ask("/api/payments/webhook/phonepe/", method="POST", body=b"x" * 300_000)[0] == 413
+    assert front.ask("/metrics")[0] == 200  # from this machine; the rule for others is nginx's own
+    assert front.ask("/static/ops/now.js")[0] == 200  # without collectstatic the web service has it
+
+    (front.folder / "static").mkdir()
+    (front.folder / "static" / "own.txt").write_text("from the folder")
+    assert front.ask("/static/own.txt")[1] == "from the folder"
+
+    order = customer.orders_known_to(sandbox, 1)[0]
+    watch_events(front, order.cart_id)
+    slow_header_is_given_up(front)
+
+
+def watch_events(front: Front, cart_id: str) -> None:
+    """An event passes at once, not when a buffer is full; only the stream service can have sent it."""
+    with front.connect() as line:
+        line.sendall(f"GET /api/payments/cart/{cart_id}/events/ HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+        answer = http.client.HTTPResponse(line)
+        answer.begin()
+        assert answer.getheader("Content-Type", "").startswith("text/event-stream")
+        assert answer.readline() == b"retry: 3000\n"
+
+
+def slow_header_is_given_up(front: Front) -> None:
+    with front.connect() as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: ")
+        begun = time.monotonic()
+        line.settimeout(10)
+        assert line.recv(100) == b""  # closed without a word
+        assert time.monotonic() - begun < 5
+
+
+def test_systemctl_reload_refuses_nobody(tmp_path):
+    """New workers take over while customers come and go: an upgrade of the web service costs no request."""
+    log, port = tmp_path / "web.log", free_port()
+    with service("okpuja-web.service", port, log) as process, ThreadPoolExecutor(4) as pool:
+        process.send_signal(signal.SIGHUP)  # as the unit's ExecReload does
+        asked = []
+        while "Stopped old worker-2" not in log.read_text():
+            asked += pool.map(
+                lambda _: customer.call("GET", f"http://127.0.0.1:{port}/healthz").status, range(20)
+            )
+
+    assert set(asked) == {200}
+    assert len(asked) >= 100
