@@ -211,5 +211,6 @@ PAYMENTS = {
     "RELEASE": "cart.slots.release",
     "NOTIFY": "bookings.notices.tell",
     "AUDIT": "bookings.audit.QUESTIONS",
+    "RESCUE": "cart.rescue.find",
     "UNFULFILLABLE": "refund",
 }
