@@ -117,7 +117,8 @@ def test_apply_books_once_however_often_it_is_done(stuck, file, sandbox):
     assert {sandbox.calls(number)["status"] for number in ids} == {1}
     kinds = PaymentEvent.objects.filter(order__merchant_order_id=ids[0]).order_by("id")
     assert list(kinds.values_list("kind", "to_status")) == [
-        ("created", ""), ("answered", ""), ("moved", "INITIATED"), ("moved", "SUCCESS"), ("fulfilled", ""), ("released", ""),
+        ("created", ""), ("answered", ""), ("moved", "INITIATED"), ("moved", "SUCCESS"), ("fulfilled", ""),
+        ("released", ""),
     ]  # fmt: skip
 
 
