@@ -40,10 +40,10 @@ class Front:
     web: int
     stream: int
 
-    def connect(self) -> ssl.SSLSocket:
+    def connect(self, *, name: str = HOST) -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.folder / "fullchain.pem"))
         return context.wrap_socket(
-            socket.create_connection(("127.0.0.1", self.https), 10), server_hostname=HOST
+            socket.create_connection(("127.0.0.1", self.https), 10), server_hostname=name
         )
 
     def ask(
@@ -67,7 +67,7 @@ def configured(folder: Path, **ports: int) -> Path:
     text = (DEPLOY / "nginx" / "okpuja.conf").read_text()
     text = re.sub(r"^ *listen \[::\].*\n", "", text, flags=re.MULTILINE)
     changes = {
-        "listen 80;": f"listen 127.0.0.1:{ports['http']};",
+        "listen 80": f"listen 127.0.0.1:{ports['http']}",
         "listen 443 ssl": f"listen 127.0.0.1:{ports['https']} ssl",
         "127.0.0.1:8000": f"127.0.0.1:{ports['web']}",
         "127.0.0.1:8001": f"127.0.0.1:{ports['stream']}",
@@ -89,6 +89,12 @@ def configured(folder: Path, **ports: int) -> Path:
         f"access_log {folder}/access.log;\n{temporary}include {folder}/okpuja.conf;\n}}\n"
     )
     return folder / "nginx.conf"
+
+
+def allowed_hosts() -> str:
+    """As the example of the environment file has them."""
+    (found,) = re.findall(r"^ALLOWED_HOSTS=(.*)$", (DEPLOY / "okpuja.env.example").read_text(), re.MULTILINE)
+    return str(found)
 
 
 def is_open(port: int) -> bool:
@@ -121,7 +127,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
     main = configured(tmp_path, http=mine.http, https=mine.https, web=mine.web, stream=mine.stream)
     checked = run("nginx", "-t", "-p", tmp_path, "-c", main, package="nginx-light")
     assert checked.returncode == 0, checked.stderr
-    site = {"PUBLIC_URL": f"https://{HOST}", "ALLOWED_HOSTS": f"{HOST},127.0.0.1"}
+    site = {"PUBLIC_URL": f"https://{HOST}", "ALLOWED_HOSTS": allowed_hosts()}
     with ExitStack() as running:
         running.enter_context(service("okpuja-web.service", mine.web, tmp_path / "web.log", **site))
         running.enter_context(service("okpuja-stream.service", mine.stream, tmp_path / "stream.log", **site))
@@ -149,8 +155,11 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     assert (status, "Puja" in body) == (200, True), body  # no endless redirect: it knows that this is https
     assert "max-age" in headers["Strict-Transport-Security"]
 
-    plain = customer.call("GET", f"http://127.0.0.1:{front.http}/catalogue/")
-    assert (plain.status, plain.headers["Location"]) == (301, f"https://{HOST}/catalogue/")
+    assert ask_plainly(front, HOST).startswith(b"HTTP/1.1 301")
+    assert f"Location: https://{HOST}/catalogue/".encode() in ask_plainly(front, HOST)
+    assert ask_plainly(front, "127.0.0.1") == b""  # that name is for the machine itself
+    with pytest.raises(ssl.SSLError, match="unrecognized name"):
+        front.connect(name="127.0.0.1")
 
     assert front.ask("/api/payments/webhook/phonepe/", method="POST", body=b"x" * 300_000)[0] == 413
     assert front.ask("/metrics")[0] == 200  # from this machine; the rule for others is nginx's own
@@ -163,6 +172,12 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     order = customer.orders_known_to(sandbox, 1)[0]
     watch_events(front, order.cart_id)
     slow_header_is_given_up(front)
+
+
+def ask_plainly(front: Front, host: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", front.http), 10) as line:
+        line.sendall(f"GET /catalogue/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: line.recv(4096), b""))
 
 
 def watch_events(front: Front, cart_id: str) -> None:
