@@ -84,7 +84,7 @@ def test_nginx_in_its_container_does_as_on_a_machine():
     own = (DEPLOY / "nginx" / "okpuja.conf").read_text().splitlines()[2:]
     contained = (DEPLOY / "docker" / "nginx.conf").read_text().splitlines()[1:]
 
-    names = {"127.0.0.1:8000": "web:8000", "127.0.0.1:8001": "stream:8001"}
+    names = {"127.0.0.1:8000": "web:8000", "127.0.0.1:8010": "web:8010", "127.0.0.1:8001": "stream:8001"}
     for address, name in names.items():
         own = [line.replace(address, name) for line in own]
     assert contained == own

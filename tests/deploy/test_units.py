@@ -105,13 +105,18 @@ def test_what_a_unit_starts_exists(unit):
             assert (ROOT / f"{module.replace('.', '/')}.py").exists()
 
 
-def test_the_checkers_of_one_machine_are_alike():
-    one, many = (
-        [line for line in (DEPLOY / unit).read_text().splitlines() if not line.startswith("Description")]
-        for unit in ("okpuja-payment-checker.service", "okpuja-payment-checker@.service")
+@pytest.mark.parametrize("name", ["okpuja-payment-checker", "okpuja-web"])
+def test_one_more_is_as_the_first(name):
+    one, more = (
+        [
+            line
+            for line in (DEPLOY / f"{name}{kind}").read_text().splitlines()
+            if not line.startswith("Description")
+        ]
+        for kind in (".service", "@.service")
     )
 
-    assert one == many
+    assert [line.replace("--port %i", "--port 8000") for line in more] == one
 
 
 def test_the_settings_of_the_example_are_ones_that_are_read():
