@@ -59,7 +59,8 @@ class Front:
 
 def configured(folder: Path, **ports: int) -> Path:
     """Our file with a certificate, ports and a folder of the test, inside a main file as Debian's."""
-    command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={HOST} -addext subjectAltName=DNS:{HOST}"
+    key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
+    command = f"openssl req -x509 {key} -days 2 -subj /CN={HOST} -addext subjectAltName=DNS:{HOST}"
     files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
     subprocess.run([*command.split(), *files], check=True, capture_output=True)
     text = (DEPLOY / "nginx" / "okpuja.conf").read_text()
