@@ -107,7 +107,8 @@ def fulfil_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
     What it leaves out, or all if it raises, is delivered one by one by `fulfil`. For what it delivers, nothing
     is held any more afterwards but the delivery itself: `release` is not called.
     """
-    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(paid)
+    buying = [one for one in paid if not one.snapshot.get(BUYS_NOTHING)]
+    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(buying)
     return {name: str(reference) for name, reference in delivered.items()}
 
 

@@ -172,6 +172,21 @@ def test_an_order_still_open_at_phonepe_is_taken_in_and_booked_when_it_is_paid(s
     assert order.fulfilment == "BOOKED"
 
 
+@pytest.mark.parametrize("count", [1, 3])  # one by one, or many together
+def test_what_buys_nothing_is_given_back_also_when_it_is_paid_later(stuck, file, sandbox, count):
+    over = [carts.cart(date=carts.coming_day(-2)) for _ in range(count)]
+    rows = [stuck("PENDING", cart_id=str(cart.cart_id)) for cart in over]
+    outcomes(file(*rows), "--apply")
+
+    for row in rows:
+        sandbox.decide(row["merchant_order_id"])
+    PaymentOrder.objects.update(next_check_at=timezone.now())
+    Sweep().run_once()
+
+    assert set(PaymentOrder.objects.values_list("fulfilment", flat=True)) == {"UNFULFILLABLE"}
+    assert (Refund.objects.count(), Booking.objects.count()) == (count, 0)
+
+
 def test_what_nobody_paid_is_not_taken_in(stuck, file):
     rows = [stuck("FAILED"), stuck(None)]
 
