@@ -95,6 +95,7 @@ def adopt(
     Safe to repeat: an order that is here already is returned as it is. None, and nothing done, while another
     order of the same reference is open. A hindrance means that its money can only go back.
     """
+    ours_until = now + claims.LEASE
     nothing = {shop.BUYS_NOTHING: payable.hindrance} if payable.hindrance else {}
     try:
         with transaction.atomic(durable=True):
@@ -108,8 +109,8 @@ def adopt(
                 snapshot=dict(payable.snapshot) | nothing,
                 created_at=created_at,
                 expires_at=created_at + timedelta(seconds=settings.PAYMENT_EXPIRE_AFTER),
-                leased_until=now + claims.LEASE,
-                next_check_at=now + claims.LEASE,
+                leased_until=ours_until,
+                next_check_at=ours_until,
             )
             transitions.record(
                 order,
