@@ -1,6 +1,6 @@
 # OkPuja Payments. `make` alone lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-browser npm lint format serve checker sandbox migrate messages psql stop bench tour bench-check chaos mutants conformance lock licences sbom clean
+.PHONY: help install demo test test-browser npm telemetry lint format serve checker sandbox migrate messages psql stop bench tour bench-check chaos mutants conformance lock licences sbom clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -39,6 +39,8 @@ endif
 
 test-browser: $(VENV)/dev.done npm ## the tests in Debian's Chromium alone; their screenshots stay under var/screenshots
 	@CI=true $(BIN)/python -m pytest tests/browser $(ARGS)
+
+telemetry: var/telemetry/done ## what the test of Sentry and OpenTelemetry needs, beside .venv
 
 npm: var/npm/done ## what the tests need from npm: axe-core, TypeScript, types
 
@@ -94,7 +96,7 @@ tour: $(VENV)/dev.done ## play the story of docs/tour.md and take its pictures a
 	@$(BIN)/python -m tests.tour
 
 lock: $(VENV)/dev.done ## make requirements/*.txt anew from requirements/*.in
-	@cd requirements && for name in base dev conformance; do \
+	@cd requirements && for name in base dev conformance telemetry; do \
 	  CUSTOM_COMPILE_COMMAND='make lock' ../$(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
 	    --output-file $$name.txt $$name.in || exit 1; done
@@ -125,6 +127,11 @@ $(VENV)/base.done: requirements/base.txt | $(VENV)/bin/python
 
 $(VENV)/dev.done: requirements/dev.txt $(VENV)/base.done
 	$(call install,dev,$(VENV))
+
+var/telemetry/done: requirements/telemetry.txt | $(VENV)/bin/python
+	@rm -rf var/telemetry && mkdir -p var
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --target var/telemetry -r $<
+	@touch $@
 
 # No lock file: it would record where things were downloaded. The versions are exact. Next.js and React Native are
 # hundreds of packages, and only their types are looked at.

@@ -223,6 +223,9 @@ LOGGING = project_logging.configure(
     level=_setting(env.str, "LOG_LEVEL", "INFO"), log_file=_setting(env.str, "LOG_FILE", "")
 )
 
+SENTRY_DSN = _setting(env.str, "SENTRY_DSN", "")
+OTEL_EXPORTER_OTLP_ENDPOINT = _setting(env.str, "OTEL_EXPORTER_OTLP_ENDPOINT", "")
+
 # PhonePe and the payment engine
 PHONEPE_ENV = _setting(env.str, "PHONEPE_ENV", "sandbox")
 if PHONEPE_ENV not in ("sandbox", "production"):
@@ -249,5 +252,6 @@ PAYMENTS = {
     "RELEASE": "cart.slots.release",
     "NOTIFY": "bookings.notices.tell",
     "AUDIT": "bookings.audit.QUESTIONS",
+    "RESCUE": "cart.rescue.find",
     "UNFULFILLABLE": "refund",
 }

@@ -6,6 +6,7 @@ import gc
 import signal
 import time
 from collections.abc import Callable
+from datetime import datetime
 from types import FrameType
 
 import structlog
@@ -78,9 +79,11 @@ class _Pulse:
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._next = 0.0
+        self._swept_at: datetime | None = None
 
     def __call__(self) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + min(BEAT_S, self._interval_s / 2)
-            checkers.beat(interval_s=self._interval_s, now=timezone.now())
+            checkers.beat(interval_s=self._interval_s, now=timezone.now(), swept_at=self._swept_at)
             inbox.catch_up(now=timezone.now())
+        self._swept_at = timezone.now()  # the look at the queue comes next

@@ -6,17 +6,19 @@ import os
 import socket
 from datetime import datetime, timedelta
 
+from payments import __version__
 from payments.models import Checker
 
 FORGET_AFTER = timedelta(days=1)
 
 
-def beat(*, interval_s: float, now: datetime) -> None:
-    """Say that this process is alive and looks at least every `interval_s` seconds."""
+def beat(*, interval_s: float, now: datetime, swept_at: datetime | None = None) -> None:
+    """Say that this process is alive, looks at least every `interval_s` seconds, and did so at `swept_at`."""
+    told = {"seen_at": now, "interval_s": interval_s, "version": __version__, "swept_at": swept_at}
     Checker.objects.update_or_create(
         name=f"{socket.gethostname()}:{os.getpid()}"[:100],
-        defaults={"seen_at": now, "interval_s": interval_s},
-        create_defaults={"seen_at": now, "interval_s": interval_s, "started_at": now},
+        defaults=told,
+        create_defaults=told | {"started_at": now},
     )
     Checker.objects.filter(seen_at__lt=now - FORGET_AFTER).delete()
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from payments import claims, completion, gateway, holds, throttle, transitions, wakeups
+from payments import claims, completion, gateway, holds, shop, throttle, transitions, wakeups
 from payments.answers import trouble
 from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
@@ -85,6 +85,53 @@ def _open(payable: Payable, *, now: datetime) -> PaymentOrder | None:
         if PaymentOrder.objects.open().filter(cart_id=payable.reference).exists():
             return None
         raise
+
+
+def adopt(
+    payable: Payable, *, merchant_order_id: str, gateway_order_id: str, created_at: datetime, now: datetime
+) -> PaymentOrder | None:
+    """Take in an order that another system opened at PhonePe, claimed by the caller, who settles it.
+
+    Safe to repeat: an order that is here already is returned as it is. None, and nothing done, while another
+    order of the same reference is open. A hindrance means that its money can only go back.
+    """
+    ours_until = now + claims.LEASE
+    nothing = {shop.BUYS_NOTHING: payable.hindrance} if payable.hindrance else {}
+    try:
+        with transaction.atomic(durable=True):
+            holding = not payable.hindrance and _hold_if_any_is_left(payable)
+            order = PaymentOrder.objects.create(
+                holding=holding,
+                merchant_order_id=merchant_order_id,
+                gateway_order_id=gateway_order_id,
+                cart_id=payable.reference,
+                amount=payable.amount_paise,
+                snapshot=dict(payable.snapshot) | nothing,
+                created_at=created_at,
+                expires_at=created_at + timedelta(seconds=settings.PAYMENT_EXPIRE_AFTER),
+                leased_until=ours_until,
+                next_check_at=ours_until,
+            )
+            transitions.record(
+                order,
+                PaymentEvent.Kind.CREATED,
+                source=Source.MANUAL,
+                now=now,
+                amount=order.amount,
+                adopted=True,
+            )
+            return order
+    except IntegrityError:
+        return completion.find(merchant_order_id)
+
+
+def _hold_if_any_is_left(payable: Payable) -> bool:
+    """Keep what an adopted order is for; when nothing is left, its money will go back should it come."""
+    try:
+        with transaction.atomic():
+            return holds.begin(payable)
+    except NotPayable:
+        return False
 
 
 def _create_at_gateway(order: PaymentOrder) -> PaymentOrder:

@@ -21,7 +21,7 @@ PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
 JOBS_APP = "procrastinate.contrib.django"
 
-PLUGS = ("FULFIL", "FULFIL_MANY", "PAYABLE", "STATUS", "HOLD", "RELEASE", "NOTIFY", "AUDIT")
+PLUGS = ("FULFIL", "FULFIL_MANY", "PAYABLE", "STATUS", "HOLD", "RELEASE", "NOTIFY", "AUDIT", "RESCUE")
 POLICIES = {"UNFULFILLABLE": ("refund", "hold"), "AFTER_WATCH": ("release", "hold")}
 
 

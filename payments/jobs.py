@@ -55,6 +55,14 @@ def _cut_off(now: datetime) -> Any:
     return begun.filter(is_dead | Q(begun_at__lt=now - LONGEST)).order_by("pk").values_list("pk", flat=True)
 
 
+def retry_failed(*, now: datetime) -> int:
+    """Let every job that gave up for good run again; how many. Each of ours is safe to repeat."""
+    failed = ProcrastinateJob.objects.filter(status="failed").order_by("pk").values_list("pk", flat=True)
+    for job_id in (ids := list(failed)):
+        app.job_manager.retry_job_by_id(job_id, retry_at=now)
+    return len(ids)
+
+
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="payments.audit", queueing_lock="payments.audit", lock="payments.audit")
 def audit_regularly(timestamp: int) -> None:

@@ -12,6 +12,7 @@ PAYMENTS = {
     "AFTER_WATCH": "release",                 # or "hold": what PhonePe calls PENDING to the end of the watch
     "NOTIFY": "bookings.notices.tell",        # Notice → None: something that the customer should hear of
     "AUDIT": "bookings.audit.QUESTIONS",      # more questions for `payment_audit`
+    "RESCUE": "cart.rescue.find",             # (reference, columns) → Payable, or errors.NotFound: `rescue_orders`
 }
 
 Each function is called inside the transaction that causes it. It may write to the same database and defer
@@ -30,11 +31,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from payments.errors import NotFound
+from payments.errors import NotFound, Unfulfillable
 from payments.models import PaymentOrder, Refund
 from payments.states import Fulfilment, News
 
 log = structlog.get_logger(__name__)
+
+BUYS_NOTHING = "buys_nothing"  # in a snapshot: why the money of an adopted order can only go back
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ def fulfil(paid: PaidOrder) -> str:
 
     Raises errors.Unfulfillable when the shop refuses for good, and whatever else the function raises.
     """
+    if paid.snapshot.get(BUYS_NOTHING):
+        raise Unfulfillable(str(paid.snapshot[BUYS_NOTHING]))
     return str(import_string(settings.PAYMENTS["FULFIL"])(paid))
 
 
@@ -102,7 +107,8 @@ def fulfil_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
     What it leaves out, or all if it raises, is delivered one by one by `fulfil`. For what it delivers, nothing
     is held any more afterwards but the delivery itself: `release` is not called.
     """
-    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(paid)
+    buying = [one for one in paid if not one.snapshot.get(BUYS_NOTHING)]
+    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(buying)
     return {name: str(reference) for name, reference in delivered.items()}
 
 
@@ -123,6 +129,18 @@ def cart_status(order: PaymentOrder, *, user: Any) -> str:
         return find_payable(order.cart_id, user=user).status
     delivered = order.fulfilment == Fulfilment.BOOKED
     return str(import_string(path)(order.cart_id, snapshot=order.snapshot, delivered=delivered, user=user))
+
+
+def rescued(reference: str, columns: Mapping[str, str]) -> Payable:
+    """What an order of another system was for, by its reference and whatever else its row held.
+
+    Raises errors.NotFound when the shop cannot know. A shop without `PAYMENTS["RESCUE"]` gets the columns
+    as the order's snapshot.
+    """
+    path = settings.PAYMENTS.get("RESCUE")
+    if not path:
+        return Payable(reference, 0, snapshot=dict(columns))
+    return cast(Payable, import_string(path)(reference, columns))
 
 
 def refunds_unfulfillable() -> bool:

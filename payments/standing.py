@@ -104,3 +104,11 @@ def _text(at: datetime) -> str:
 def rupees(paise: int) -> str:
     """Paise as rupees with two decimals, "1499.00", without a float on the way."""
     return f"{paise // 100}.{paise % 100:02d}"
+
+
+def indian_rupees(paise: int) -> str:
+    """Paise as people in India write rupees: 12345678 → "₹1,23,456.78"."""
+    whole, rest = divmod(paise, 100)
+    head, tail = str(whole)[:-3], str(whole)[-3:]
+    groups = [head[max(0, end - 2) : end] for end in range(len(head), 0, -2)][::-1]
+    return f"₹{','.join([*groups, tail])}.{rest:02d}"

@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import byhand, inbox, retention
+from payments import byhand, inbox, metrics, rescue, retention
 from payments.models import PaymentOrder, WebhookDelivery
+from payments.records import Row
 from payments.states import Source
+from tests import make
 from tests.model import invariants, shop, steps
-from tests.model.world import World
+from tests.model.phonepe import BookedOrder
+from tests.model.world import AMOUNT, World
 
 EVERY_STEP = bool(os.environ.get("CRASH_EVERY_STEP"))
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600 if EVERY_STEP else 600)]
@@ -122,6 +125,20 @@ def books_anyway(world: World) -> None:
     byhand.book_anyway(first(world), by="ravi", reason="it can be done", now=timezone.now())
 
 
+def scraped(world: World) -> None:
+    metrics.exposition()
+
+
+def opened_elsewhere(world: World) -> None:
+    world.phonepe.orders["OLD-1"] = BookedOrder("OMO-OLD", AMOUNT)
+    world.elsewhere.add("OLD-1")
+
+
+def rescued(world: World) -> None:
+    row = Row(2, "OLD-1", "cart-1", AMOUNT, "INITIATED", None, "", make.SNAPSHOT)
+    list(rescue.rescue(iter([row]), apply=True))
+
+
 def prunes(world: World) -> None:
     inbox.prune(before=timezone.now())
     list(retention.prune_events(before=timezone.now()))
@@ -188,6 +205,10 @@ STORIES: dict[str, list[Act]] = {
     ],
     "webhook left behind": [starts(), pays(), early_webhook, sweeps, prunes],
     "audit": [starts(), audits, fails, sweeps, releases_forgotten, sweeps],
+    "another system's order, rescued": [
+        opened_elsewhere, rescued, waits(60), pays(), rescued, waits(60), rescued, sweeps,
+    ],
+    "read by Prometheus": [starts(), pays(), scraped, webhook, sweeps, waits(3600), scraped],
 }  # fmt: skip
 
 

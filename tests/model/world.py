@@ -54,6 +54,7 @@ class World:
         self.clock, self.steps = Clock(), Steps()
         self.phonepe = PhonePe(self.steps)
         self.crashes: list[str] = []
+        self.elsewhere: set[str] = set()  # orders that another system opened at PhonePe
         self.sabotaged = False  # somebody broke rows by hand, for the auditor to find
 
     @contextmanager

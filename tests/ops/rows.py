@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from bookings import fulfilment
 from bookings.models import Booking
-from payments import byhand, completion, transitions
+from payments import byhand, checkers, completion, transitions
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Attention, Source, Status
@@ -90,6 +90,7 @@ def a_busy_day() -> PaymentOrder:
     """Payments of every kind over the last day; one that has a long story."""
     chance = random.Random(7)
     now = timezone.now()
+    checkers.beat(interval_s=60, now=now, swept_at=now)
     for _ in range(60):
         at = now - timedelta(minutes=chance.randrange(1, 1400))
         order = booked(at=at)

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import async_to_sync
+from django.core.management import call_command
 from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -171,3 +172,15 @@ CUT_OFF = """
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%payments_throttle%'
         AND pid <> pg_backend_pid()
 """
+
+
+def test_retry_jobs_lets_those_that_gave_up_run_again(capsys):
+    ids = [app.configure_task("payments.pursue_refund").defer(refund_id=n, attempt=0) for n in range(3)]
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE id = ANY(%s)", [ids[:2]])
+
+    call_command("retry_jobs")
+    call_command("retry_jobs")
+
+    assert capsys.readouterr().out == "2 jobs will run again.\n0 jobs will run again.\n"
+    assert set(ProcrastinateJob.objects.filter(pk__in=ids).values_list("status", flat=True)) == {"todo"}

@@ -139,7 +139,6 @@ def test_metrics_tell_what_is_in_the_database():
     make.order(
         Status.SUCCESS,
         completed_at=timezone.now(),
-        completed_by="webhook",
         fulfilment="DUE",
         next_check_at=None,
     )
@@ -149,7 +148,6 @@ def test_metrics_tell_what_is_in_the_database():
     found = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert found['payments_orders{status="INITIATED"}'] == "1.0"
     assert found['payments_orders{status="CANCELLED"}'] == "0.0"
-    assert found['payments_completions{source="webhook"}'] == "1.0"
     assert found['payments_attention{why="still_pending"}'] == "1.0"
     assert (found["payments_due"], found["payments_checkers"]) == ("1.0", "0.0")
     assert 90 <= float(found["payments_overdue_seconds"]) < 100

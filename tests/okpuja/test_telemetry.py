@@ -1,0 +1,76 @@
+"""Errors to Sentry and traces to OpenTelemetry, each only when it is asked for."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.processes import ROOT, manage
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PACKAGES = ROOT / "var" / "telemetry"
+REPORT = """
+import logging
+from django.test import Client
+password = "canary-in-a-local-variable"
+Client(HTTP_COOKIE="sessionid=canary-in-a-cookie").get("/healthz")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logging.getLogger("okpuja").exception("something broke")
+"""
+
+
+@pytest.fixture
+def collector() -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The address of an HTTP server that takes everything, and what it took, by path."""
+    took: dict[str, bytes] = {}
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            took[self.path] = took.get(self.path, b"") + body
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taker)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}", took
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"])
+def test_what_is_asked_for_and_not_installed_stops_the_start(name):
+    done = manage("check", **{name: "http://key@127.0.0.1:1/1"})
+
+    assert done.returncode == 1
+    assert f"{name} is set, but" in done.stderr
+    assert "requirements/telemetry.txt" in done.stderr
+
+
+def test_errors_and_traces_arrive_and_tell_no_secrets(collector):
+    if not PACKAGES.exists():
+        missing = "run `make telemetry` first"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    address, took = collector
+
+    done = manage(
+        "shell", "-c", REPORT, PYTHONPATH=str(PACKAGES), OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}",
+        SENTRY_DSN=f"http://key@{address}/1", ALLOWED_HOSTS="testserver", OTEL_EXPORTER_OTLP_COMPRESSION="gzip",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert b"something broke" in took["/api/1/envelope/"]
+    assert b"okpuja@0." in took["/api/1/envelope/"]
+    assert b"GET healthz" in took["/v1/traces"]
+    assert b"canary" not in b"".join(took.values())
