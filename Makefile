@@ -92,6 +92,7 @@ bench: $(VENV)/dev.done $(CONFORMANCE)/done ## measure everything, 12 minutes on
 
 bench-check: $(VENV)/dev.done $(CONFORMANCE)/done ## measure quickly and compare ratios with docs/performance/figures.json, before a release
 	@BENCH_QUICK=1 $(BIN)/python -m benchmarks --check $(ARGS)
+
 tour: $(VENV)/dev.done ## play the story of docs/tour.md and take its pictures anew (needs Chromium)
 	@$(BIN)/python -m tests.tour
 
