@@ -5,8 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import structlog
 from django.conf import settings
 from django.http import HttpRequest
+
+log = structlog.get_logger(__name__)
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -27,16 +30,24 @@ def client(request: HttpRequest) -> str:
     that, anybody may have invented. "" is a proxy of ours itself, when it forwards no address.
     """
     peer = _parsed(request.META.get("REMOTE_ADDR", ""))
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if peer is not None and not _is_ours(peer):  # None: a Unix socket, whose other end is on this machine
+        if forwarded and peer.is_private:
+            _tell_of_proxy(str(peer))
         return _named(peer)
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    for written in reversed(forwarded[-LONGEST_CHAIN:]):
+    for written in reversed(forwarded.split(",")[-LONGEST_CHAIN:]):
         address = _parsed(written.strip())
         if address is None:
             return ""
         if not _is_ours(address):
             return _named(address)
     return ""
+
+
+@lru_cache(maxsize=100)
+def _tell_of_proxy(address: str) -> None:
+    """Once for each: behind an unlisted proxy all customers share one address, and its throttles."""
+    log.error("X-Forwarded-For of a proxy that is not in TRUSTED_PROXIES is not believed", address=address)
 
 
 @lru_cache(maxsize=10_000)

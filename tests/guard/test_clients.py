@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from django.test import RequestFactory
 
+from guard import clients
 from guard.clients import client, networks
 
 
@@ -36,3 +39,15 @@ def test_client_is_the_first_address_that_no_proxy_of_ours_has(settings, peer, f
     request = RequestFactory().get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=forwarded)
 
     assert client(request) == expected
+
+
+def test_a_proxy_that_is_not_listed_is_told_of_once(settings, caplog):
+    settings.TRUSTED_PROXIES = networks(["127.0.0.1"])
+    clients._tell_of_proxy.cache_clear()
+    caplog.set_level(logging.ERROR)
+
+    for peer in ("10.0.0.7", "10.0.0.7", "8.8.8.8"):
+        client(RequestFactory().get("/", REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR="198.51.100.1"))
+
+    (told,) = [record.msg for record in caplog.records]
+    assert (told["address"], "TRUSTED_PROXIES" in told["event"]) == ("10.0.0.7", True)
