@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -78,6 +81,19 @@ def test_the_image_gets_every_package_and_nothing_that_is_ignored():
 def test_the_image_runs_as_nobody_special_and_keeps_no_secret():
     assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["www-data"]
     assert not re.search(r"^(ENV|ARG).*(SECRET|PASSWORD)", DOCKERFILE, re.MULTILINE)
+
+
+def test_static_files_can_be_collected_with_what_the_image_says():
+    (line,) = re.findall(r"^RUN (SECRET_KEY=\S+) (DATABASE_URL=\S+)", DOCKERFILE, re.MULTILINE)
+    said = dict(one.split("=", 1) for one in line)
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--dry-run"],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], "DEBUG": "0", **said},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_nginx_in_its_container_does_as_on_a_machine():

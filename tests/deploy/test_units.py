@@ -111,7 +111,7 @@ def test_one_more_is_as_the_first(name):
         [
             line
             for line in (DEPLOY / f"{name}{kind}").read_text().splitlines()
-            if not line.startswith("Description")
+            if not line.startswith(("Description", "#"))
         ]
         for kind in (".service", "@.service")
     )
