@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "THROTTLES": "all=0",  # one machine asks as nobody does
     "DATABASE_URL": "",
     "EMBEDDED_POSTGRES_DIR": str(ROOT / "var" / "bench-postgres"),
-    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "http://127.0.0.1:8000",
     "EMAIL_URL": f"file://{LOGS / 'mail'}",
     "PHONEPE_ENV": "sandbox",
     "PHONEPE_OAUTH_URL": "",
