@@ -22,6 +22,7 @@ def main() -> int:
     """Run the parts; they take turns, since they must not disturb each other."""
     chosen = _arguments()
     running.be_ended_by_signals()
+    running.configure_postgres()
     compared: list[check.Compared] = []
     known = figures.committed()
     for name in chosen.parts or PARTS:

@@ -35,7 +35,7 @@ ENVIRONMENT = {
     "THROTTLES": "all=0",  # one machine asks as nobody does
     "DATABASE_URL": "",
     "EMBEDDED_POSTGRES_DIR": str(ROOT / "var" / "bench-postgres"),
-    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "http://127.0.0.1:8000",
     "EMAIL_URL": f"file://{LOGS / 'mail'}",
     "PHONEPE_ENV": "sandbox",
     "PHONEPE_OAUTH_URL": "",
@@ -48,6 +48,7 @@ ENVIRONMENT = {
     "NO_PROXY": "127.0.0.1",
     "PGOPTIONS": "-c payments.may_truncate=on",
 }
+POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
 KEPT_TABLES = ("catalog_", "django_", "auth_", "procrastinate_periodic")
 
 
@@ -180,6 +181,19 @@ def database() -> psycopg.Connection[Any]:
     from okpuja.embedded import server
 
     return psycopg.connect(server.url(), autocommit=True, options=ENVIRONMENT["PGOPTIONS"])
+
+
+def configure_postgres() -> None:
+    """Give the benchmarks' server the memory that a server of its own has; it starts again when that is new."""
+    from okpuja.embedded import server
+
+    with database() as connection:
+        known = {name: connection.execute(f"SHOW {name}").fetchone() for name in POSTGRES}  # type: ignore[call-overload]
+        if all(row == (POSTGRES[name],) for name, row in known.items()):
+            return
+        for name, value in POSTGRES.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")  # type: ignore[call-overload]
+    server.stop()
 
 
 def prepare_database() -> None:
