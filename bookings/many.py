@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 from procrastinate.contrib.django import app as jobs
 
 from bookings.fulfilment import CONFIRM, content
@@ -36,6 +37,10 @@ def book(plain: Sequence[PaidOrder]) -> dict[str, str]:
     connection.check_constraints()
     carts.mark_many_booked({order.reference: order.amount_paise for order in plain})
     jobs.configure_task(CONFIRM).batch_defer(*({"booking_id": made.booking_id} for made in bookings))
+    transaction.on_commit(partial(_tell, bookings))  # what a savepoint takes back was not booked
+    return {made.merchant_order_id: made.booking_id for made in bookings}
+
+
+def _tell(bookings: Sequence[Booking]) -> None:
     for made in bookings:
         log.info("puja booked", order=made.merchant_order_id, booking=made.booking_id)
-    return {made.merchant_order_id: made.booking_id for made in bookings}

@@ -32,6 +32,7 @@ WITH wanted AS (
 ), slots AS (
     INSERT INTO cart_slot AS s (puja_id, date, time, capacity, taken)
     SELECT puja_id, date, time, capacity, count(*) FROM wanted GROUP BY puja_id, date, time, capacity
+    HAVING count(*) <= capacity
     ON CONFLICT (puja_id, date, time) DO UPDATE SET taken = s.taken + EXCLUDED.taken
         WHERE s.taken + EXCLUDED.taken <= s.capacity
     RETURNING id, puja_id, date, time

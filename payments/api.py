@@ -167,7 +167,8 @@ def verify_and_complete(request: HttpRequest, body: OrderIn) -> Any:
     """Ask PhonePe about one order now and settle it. Safe to repeat; 429 with `Retry-After` when too eager."""
     order = completion.verify_by_hand(body.merchant_order_id, within_s=VERIFY_WAITS_S)
     try:
-        status = shop.cart_status(order, user=_user(request))
+        # The cart's word is its telling order's: this one may have lost to another.
+        status = shop.cart_status(standing.telling_order(order.cart_id) or order, user=_user(request))
     except NotFound:
         status = ""
     return Data(data=standing.of(order, cart_status=status))

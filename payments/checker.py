@@ -14,9 +14,10 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from payments import checkers, gateway, inbox
-from payments.sweep import Checked, Summary, Sweep
+from payments.sweep import Summary, Sweep
 from payments.wakeups import DUE, Listener
 from payments.worker import Worker
+from payments.writing import Checked
 
 log = structlog.get_logger(__name__)
 

@@ -71,6 +71,13 @@ PUT_BACK = """
 """
 
 
+RELEASE = """
+    UPDATE payments_order o SET leased_until = NULL, next_check_at = %(until)s
+    FROM jsonb_to_recordset(%(claims)s::jsonb) AS c(id bigint, lease timestamptz)
+    WHERE o.id = c.id AND o.leased_until = c.lease
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A claimed order whose answer changes nothing, and when to ask again (None: never)."""
@@ -146,9 +153,9 @@ def as_json(rows: Sequence[dict[str, Any]]) -> str:
 
 def release(orders: Sequence[PaymentOrder], *, until: datetime) -> None:
     """Give claims up without an answer; the orders are due at `until` and anybody may claim them then."""
-    for order in orders:
-        mine = PaymentOrder.objects.filter(pk=order.pk, leased_until=order.leased_until)
-        mine.update(leased_until=None, next_check_at=until)
+    rows = [{"id": order.pk, "lease": order.leased_until} for order in orders]
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, {"until": until, "claims": as_json(rows)})
 
 
 def nudge(merchant_order_id: str, *, source: Source, now: datetime) -> bool:

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
+import structlog
 import uvloop
 from django.conf import settings
 from django.utils import timezone
@@ -31,16 +31,19 @@ from phonepe_pg import (
     OutcomeUnknown,
     PaymentRequest,
     PhonePeError,
+    RateLimited,
     RefundRequest,
     RefundStatus,
     Unavailable,
 )
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 MAX_IN_FLIGHT = 200
 CLOSE_LIMIT_S = 5.0
 TOKEN_LIMIT_S = 5.0  # short: whoever waits for it may be told to stop meanwhile
+LINE_LIMIT_S = 3.0  # with the question itself less than a claim lasts
 ASK_LIMIT_S = 15.0  # one question with everything it may need: a token, a repeat after a 401
 REQUIRED = ("PHONEPE_CLIENT_ID", "PHONEPE_CLIENT_SECRET", "PHONEPE_CLIENT_VERSION")
 
@@ -71,6 +74,7 @@ class _Door:
             max_connections=MAX_IN_FLIGHT,
         )
         self.loop = uvloop.new_event_loop()  # a call costs a quarter less than on asyncio's own
+        self.limited_at = float("-inf")  # when PhonePe last wanted fewer calls
         self.lines = asyncio.Semaphore(MAX_IN_FLIGHT)
         self.asking: set[asyncio.Task[None]] = set()  # a loop keeps no hold on its tasks
         self.thread = threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True)
@@ -164,23 +168,40 @@ def ask(merchant_order_id: str) -> Answer:
         return Answer(asked_at=timezone.now(), took_ms=0, error=error)
 
 
-def submit_ask(orders: Sequence[PaymentOrder], on_answer: Callable[[PaymentOrder, Answer], None]) -> None:
+def submit_ask(
+    orders: Sequence[PaymentOrder], on_answer: Callable[[PaymentOrder, Answer | None], None]
+) -> None:
     """As `ask`, about many and without waiting: `on_answer` is called on the loop's thread for each.
 
-    No more than `MAX_IN_FLIGHT` are asked about at once, the others wait in line. Raises Misconfigured.
+    No more than `MAX_IN_FLIGHT` are asked about at once, the others wait in line. Whoever is still in line when
+    PhonePe wants fewer calls, or after too long, is not asked about: its answer is None. Raises Misconfigured.
     """
     door = _open_door()
 
-    async def ask_and_tell(order: PaymentOrder) -> None:
-        on_answer(order, await _ask(order.merchant_order_id, door.lines))
-
     def begin() -> None:
         for order in orders:
-            task = door.loop.create_task(ask_and_tell(order))
+            task = door.loop.create_task(_ask_in_line(door, order, on_answer))
             door.asking.add(task)
             task.add_done_callback(door.asking.discard)
 
     door.loop.call_soon_threadsafe(begin)  # once: waking the loop for each costs a tenth of its call
+
+
+async def _ask_in_line(
+    door: _Door, order: PaymentOrder, on_answer: Callable[[PaymentOrder, Answer | None], None]
+) -> None:
+    answer, joined = None, time.monotonic()
+    try:
+        async with door.lines:
+            is_late = time.monotonic() - joined > LINE_LIMIT_S
+            if not is_late and door.limited_at < joined:
+                answer = await _ask(order.merchant_order_id)
+                if isinstance(answer.error, RateLimited):
+                    door.limited_at = time.monotonic()
+    except Exception:
+        # Nobody waits for this task: without a word the order would count as under way for ever.
+        log.exception("an order could not be asked about", order=order.merchant_order_id)
+    on_answer(order, answer)
 
 
 async def _sent_once(call: Coroutine[Any, Any, T]) -> T:
@@ -192,13 +213,12 @@ async def _sent_once(call: Coroutine[Any, Any, T]) -> T:
         raise OutcomeUnknown(f"No answer within {ASK_LIMIT_S:g} s.") from slow
 
 
-async def _ask(merchant_order_id: str, line: AbstractAsyncContextManager[Any] | None = None) -> Answer:
+async def _ask(merchant_order_id: str) -> Answer:
     assert _door
     asked_at, started = timezone.now(), time.monotonic()
     status = error = None
     try:
-        async with asyncio.timeout(ASK_LIMIT_S), line or nullcontext():
-            asked_at, started = timezone.now(), time.monotonic()
+        async with asyncio.timeout(ASK_LIMIT_S):
             status = await _door.client.order_status(merchant_order_id)
     except PhonePeError as trouble:
         error = trouble

@@ -11,26 +11,25 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import partial
-from typing import Any, TypeVar
 
 import structlog
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from payments import claims, completion, gateway, shop, throttle, together
+from payments import claims, completion, gateway, throttle
 from payments.answers import Answer
 from payments.models import PaymentOrder
-from payments.states import Source, Status
+from payments.states import Status
 from payments.transitions import Verdict, judge
+from payments.writing import Answered, Checked
 from phonepe_pg import Misconfigured, PhonePeError, Unavailable
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
@@ -47,19 +46,6 @@ class Notice(Enum):
     """What the queue carries besides answers."""
 
     WAKE = "look for due orders, or at the wish to stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One order that the sweep has dealt with, for reports."""
-
-    order: PaymentOrder
-    answer: Answer | None
-    was: str
-
-    @property
-    def moved(self) -> bool:
-        return self.order.status != self.was
 
 
 @dataclass(slots=True)
@@ -102,9 +88,10 @@ class Sweep:
         self._left = limit
         self._due_by: datetime | None = None  # one sweep takes what was due at its start; None: for ever
         self._on_checked = on_checked
-        self._mail: queue.SimpleQueue[tuple[PaymentOrder, Answer] | Notice] = queue.SimpleQueue()
+        self._mail: queue.SimpleQueue[tuple[PaymentOrder, Answer | None] | Notice] = queue.SimpleQueue()
         self._in_flight: dict[int, PaymentOrder] = {}
-        self._answered: list[tuple[PaymentOrder, Answer]] = []
+        self._answered = Answered(self._report)
+        self._unasked: list[PaymentOrder] = []
         self._came_in = 0  # answers of the last turn
         self._trusted = False  # whether our credentials are known to be accepted
         self._paused_until = 0.0
@@ -139,7 +126,7 @@ class Sweep:
             self._ask_about(only)
         while not self._is_stopped() and not self.summary.gateway_is_dead:
             pause = self._turn()
-            if pause is None and not self._in_flight and not self._answered:
+            if pause is None and not (self._in_flight or self._answered or self._unasked):
                 return
             self._collect(1.0 if pause is None else min(pause, 1.0))
 
@@ -202,10 +189,12 @@ class Sweep:
             gateway.submit_ask(unpaid, self._on_answer)
         for order in orders:
             if order.status == Status.SUCCESS:
-                self._guard(order, None, partial(completion.fulfil_again, order.pk, now=timezone.now()))
+                self._answered.guard(
+                    order, None, partial(completion.fulfil_again, order.pk, now=timezone.now())
+                )
         return len(unpaid)
 
-    def _on_answer(self, order: PaymentOrder, answer: Answer) -> None:
+    def _on_answer(self, order: PaymentOrder, answer: Answer | None) -> None:
         self._mail.put((order, answer))
 
     def _collect(self, timeout_s: float) -> None:
@@ -216,84 +205,38 @@ class Sweep:
                 time.sleep(GATHER_S)
             while True:
                 self._take_in(self._mail.get_nowait())
-        self._came_in = len(self._answered)
+        # Whom PhonePe keeps waiting or refuses stands better in the queue than in line.
+        self._came_in = 0 if self._unasked or self._answered.has_trouble else len(self._answered)
 
-    def _take_in(self, item: tuple[PaymentOrder, Answer] | Notice) -> None:
-        if not isinstance(item, Notice):
-            self._in_flight.pop(item[0].pk, None)
-            self._answered.append(item)
+    def _take_in(self, item: tuple[PaymentOrder, Answer | None] | Notice) -> None:
+        if isinstance(item, Notice):
+            return
+        order, answer = item
+        self._in_flight.pop(order.pk, None)
+        if answer is None:
+            self._unasked.append(order)
+        else:
+            self._answered.add(order, answer)
 
     def _write_down(self) -> None:
-        """Put the orders that still wait back in one go, settle the others one by one."""
-        if not self._answered:
+        if self._unasked:
+            self._give_back_unasked()
+        answers = self._answered.answers
+        if not answers:
             return
         now = timezone.now()
-        if any(isinstance(answer.error, Misconfigured) for _, answer in self._answered):
+        if any(isinstance(answer.error, Misconfigured) for answer in answers):
             self._trusted = False
-        throttle.report([answer for _, answer in self._answered], now=now)
-        self._put_back(now=now)
-        self._settle_together(now=now)
-        while self._answered:
-            order, answer = self._answered[0]
-            source = Source(order.nudged_by or Source.CHECKER)
-            settle = partial(completion.settle, order.pk, answer, source=source, now=now)
-            self._guard(order, answer, settle)
-            self._answered.pop(0)
+        throttle.report(answers, now=now)
+        self._answered.write_down(now=now)
 
-    def _put_back(self, *, now: datetime) -> None:
-        """Put back what still waits; when an answer among them cannot be stored, each is settled by itself."""
-        judged = (completion.changes_nothing(order, answer, now=now) for order, answer in self._answered)
-        quiet = [waiting for waiting in judged if waiting is not None]
-        if not quiet:
-            return
-        written = self._attempt("answers could not be put back together", claims.put_back, quiet, now=now)
-        if written:
-            self._tick_off(Checked(w.order, w.answer, was=w.order.status) for w in quiet)
-
-    def _settle_together(self, *, now: datetime) -> None:
-        """Settle the plain ones of what was paid, some at a time; what is left is settled by itself."""
-        paid = (
-            [pair for pair in self._answered if together.looks_plain(*pair)] if shop.delivers_many() else []
-        )
-        for start in range(0, len(paid), together.AT_ONCE):
-            some = paid[start : start + together.AT_ONCE]
-            settled = (
-                self._attempt("orders could not be settled together", together.settle, some, now=now) or {}
-            )
-            self._tick_off(
-                Checked(settled[order.pk], answer, was=order.status)
-                for order, answer in some
-                if order.pk in settled
-            )
-
-    def _tick_off(self, done: Iterable[Checked]) -> None:
-        checked = list(done)
-        written = {id(one.answer) for one in checked}
-        self._answered = [pair for pair in self._answered if id(pair[1]) not in written]
-        for one in checked:
-            self._report(one)
-
-    def _attempt(
-        self, trouble: str, write: Callable[..., T], rows: Sequence[Any], *, now: datetime
-    ) -> T | None:
-        try:
-            return write(rows, now=now)
-        except (OperationalError, InterfaceError):
-            raise  # the database's trouble, not an answer's
-        except Exception:
-            log.exception(trouble, orders=len(rows))
-            return None
-
-    def _guard(self, order: PaymentOrder, answer: Answer | None, settle: Callable[[], PaymentOrder]) -> None:
-        """One order's trouble must not stop the next; its claim runs out, and then it is tried again."""
-        try:
-            settled = settle()
-        except (OperationalError, InterfaceError):
-            raise  # the database's trouble, not the order's
-        except Exception:
-            log.exception("order could not be settled", order=order.merchant_order_id)
-            return
-        self._report(Checked(settled, answer, was=order.status))
+    def _give_back_unasked(self) -> None:
+        """Those who were still in line when PhonePe wanted fewer calls are due again, as if never claimed."""
+        claims.release(self._unasked, until=self._due_by or timezone.now())
+        throttle.give_back(len(self._unasked), now=timezone.now())
+        if self._left is not None:
+            self._left += len(self._unasked)
+        self._unasked.clear()
 
     def _report(self, checked: Checked) -> None:
         self.summary.add(checked)
@@ -320,12 +263,12 @@ class Sweep:
     def _is_stopped(self) -> bool:
         if self._stopping_since is None:
             return False
-        finished = not self._in_flight and not self._answered
+        finished = not (self._in_flight or self._answered or self._unasked)
         return finished or time.monotonic() - self._stopping_since > STOP_WITHIN_S
 
     def _let_go(self) -> None:
         """No claim outlives the process that made it; with the database gone, claims run out by themselves."""
-        held = [*self._in_flight.values(), *(order for order, _ in self._answered)]
+        held = [*self._in_flight.values(), *self._answered.orders, *self._unasked]
         if not held:
             return
         log.warning("giving up questions under way", orders=len(held))

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from payments import fulfilment, shop, transitions, wakeups
+from payments import shop, transitions, wakeups
 from payments.answers import Answer
 from payments.claims import as_json
 from payments.models import PaymentEvent, PaymentOrder
@@ -32,7 +32,8 @@ LOCK = """
 SELECT o.* FROM payments_order o
 WHERE o.id = ANY (%(ids)s)
     AND NOT EXISTS (SELECT FROM payments_order other WHERE other.cart_id = o.cart_id AND other.id <> o.id)
-    AND (NOT o.holding OR pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)))
+    AND CASE WHEN o.id = ANY (%(ids)s) AND o.holding  -- SQL does not say which AND comes first; CASE does
+        THEN pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)) ELSE true END
 ORDER BY o.id FOR NO KEY UPDATE OF o SKIP LOCKED
 """
 COLUMNS = {
@@ -47,7 +48,8 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(id bigint, {", ".join(map(" ".join
 WHERE o.id = v.id
 """  # noqa: S608  our own columns
 BOOKED = """
-UPDATE payments_order o SET fulfilment = 'BOOKED', fulfilment_reference = v.reference, holding = false
+UPDATE payments_order o SET
+    fulfilment = 'BOOKED', fulfilment_reference = v.reference, holding = false, next_check_at = NULL
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(id bigint, reference text)
 WHERE o.id = v.id
 """
@@ -67,17 +69,18 @@ def looks_plain(order: PaymentOrder, answer: Answer) -> bool:
 
 @transaction.atomic(durable=True)
 def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) -> dict[int, PaymentOrder]:
-    """Settle what is plain among these claimed orders; the settled ones by their id. Safe to repeat and to race.
+    """Settle what is plain among these claimed orders, one answer for each; the settled ones by their id.
 
-    Each is recorded, moved and delivered as `completion.settle` does it, by the same rules. When the shop
-    refuses or raises, its order is paid all the same, and delivered as a single one would be.
+    Safe to repeat and to race. Each is recorded, moved and delivered as `completion.settle` does it, by the
+    same rules. What the shop did not deliver with the others is paid all the same, comes back with its
+    fulfilment DUE, and is due at once: `completion.fulfil_again` is for the caller, or for whoever comes next.
     """
     answers = {order.pk: answer for order, answer in answered}
+    sources = {order.pk: Source(order.nudged_by or Source.CHECKER) for order, _ in answered}
     locked = PaymentOrder.objects.raw(LOCK, {"ids": list(answers)})
     paid = [order for order in locked if _is_plain(order, answers[order.pk], now=now)]
     if not paid:
         return {}
-    sources = {order.pk: Source(order.nudged_by or Source.CHECKER) for order in paid}
     events = []
     for order in paid:
         answer, source = answers[order.pk], sources[order.pk]
@@ -85,11 +88,13 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
         transitions.note_answer(order, answer, now=now)
         events.append(_event(order, Kind.MOVED, source, from_status=order.status, to_status=Status.SUCCESS))
         transitions.set_status(order, Status.SUCCESS, source=source, now=now, status=answer.status)
-        order.next_check_at, order.nudged_by = None, ""
+        order.next_check_at, order.nudged_by = now, ""
     _write(PAID, [{"id": order.pk} | {name: getattr(order, name) for name in COLUMNS} for order in paid])
     _write(RECORD, events, now=now)
-    _deliver(paid, sources, now=now)
+    _note_delivered(paid, sources, _deliver(paid), now=now)
     wakeups.notify_many(wakeups.CHANGED, [order.cart_id for order in paid])
+    for order in paid:
+        transitions.log_move(order, Status.INITIATED, source=sources[order.pk])
     return {order.pk: order for order in paid}
 
 
@@ -100,23 +105,7 @@ def _is_plain(order: PaymentOrder, answer: Answer, *, now: datetime) -> bool:
     return is_calm and looks_plain(order, answer) and verdict == Verdict((Status.SUCCESS,))
 
 
-def _deliver(paid: Sequence[PaymentOrder], sources: dict[int, Source], *, now: datetime) -> None:
-    references = _deliver_together(paid)
-    events = []
-    for order in paid:
-        source, reference = sources[order.pk], references.get(order.merchant_order_id)
-        if reference is None:
-            fulfilment.deliver(order, source=source, now=now)
-            continue
-        order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
-        events.append(_event(order, Kind.FULFILLED, source, detail={"reference": reference}))
-        if order.holding:
-            order.holding = False
-            events.append(_event(order, Kind.RELEASED, source))
-    _write(RECORD, events, now=now)
-
-
-def _deliver_together(paid: Sequence[PaymentOrder]) -> dict[str, str]:
+def _deliver(paid: Sequence[PaymentOrder]) -> dict[str, str]:
     """What the shop delivered of them, by merchant_order_id; nothing when it raised, and then nothing is written."""
     try:
         with transaction.atomic():
@@ -131,6 +120,23 @@ def _deliver_together(paid: Sequence[PaymentOrder]) -> dict[str, str]:
         log.warning("paid orders are delivered one by one", orders=len(paid), exc_info=True)
         return {}
     return references
+
+
+def _note_delivered(
+    paid: Sequence[PaymentOrder], sources: dict[int, Source], references: dict[str, str], *, now: datetime
+) -> None:
+    events = []
+    for order in paid:
+        reference, source = references.get(order.merchant_order_id), sources[order.pk]
+        if reference is None:
+            continue
+        order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
+        order.next_check_at = None
+        events.append(_event(order, Kind.FULFILLED, source, detail={"reference": reference}))
+        if order.holding:
+            order.holding = False
+            events.append(_event(order, Kind.RELEASED, source))
+    _write(RECORD, events, now=now)
 
 
 def _event(order: PaymentOrder, kind: Kind, source: Source, **more: Any) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def move(
     order: PaymentOrder, to: Status, *, source: Source, now: datetime, status: OrderStatus | None = None
 ) -> None:
     """Move an order along `states.MOVES`: status, what belongs to it, the event, the notice. Raises IllegalMove."""
-    came_from = order.status
+    came_from = Status(order.status)
     order.save(update_fields=set_status(order, to, source=source, now=now, status=status))
     PaymentEvent.objects.create(
         order=order, at=now, kind=PaymentEvent.Kind.MOVED, source=source, from_status=came_from, to_status=to
@@ -131,6 +131,14 @@ def move(
     wakeups.notify(wakeups.CHANGED, order.cart_id)
     if to in NEWS:
         shop.tell(NEWS[to], order)
+    log_move(order, came_from, source=source)
+
+
+def log_move(order: PaymentOrder, came_from: Status, *, source: Source) -> None:
+    """Say that a payment moved, once that is written."""
+    log.info(
+        "payment moved", order=order.merchant_order_id, was=came_from, status=order.status, source=source
+    )
 
 
 def set_status(
@@ -144,7 +152,6 @@ def set_status(
     if to not in MOVES[came_from]:
         raise IllegalMove(f"{order} cannot go from {came_from} to {to}.")
     order.status = to
-    log.info("payment moved", order=order.merchant_order_id, was=came_from, status=to, source=source)
     return ["status", *_consequences(order, to, source=source, now=now, status=status)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from select import select
+from select import POLLIN, poll
 
 from django.db.backends.postgresql import base
 
@@ -14,5 +14,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Whether nothing has arrived on the idle connection: what a server says unasked is its farewell."""
         if self.connection is None or self.connection.closed:
             return False
-        arrived, _, _ = select([self.connection.fileno()], [], [], 0)
-        return not arrived
+        waiting = poll()  # not select(), which knows no descriptor beyond 1023
+        waiting.register(self.connection.fileno(), POLLIN)
+        return not waiting.poll(0)

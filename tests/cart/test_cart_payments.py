@@ -74,3 +74,20 @@ def test_status_of_a_booked_guests_cart_costs_one_query_and_tells_all(spelt, dja
         "BK-12345678",
         "BOOKED",
     )
+
+
+def test_verify_of_an_order_that_lost_its_cart_to_another_tells_the_carts_own_status():
+    cart = rows.cart()
+    frozen = {"cart_id": str(cart.cart_id), "snapshot": payable.snapshot(cart)}
+    loser = make.paid_order(**frozen)
+    PaymentOrder.objects.filter(pk=loser.pk).update(fulfilment="UNFULFILLABLE")
+    winner = make.paid_order(**frozen)
+    PaymentOrder.objects.filter(pk=winner.pk).update(fulfilment="BOOKED", fulfilment_reference="BK-12345678")
+
+    told = Client().post(
+        "/api/payments/verify-and-complete/",
+        {"merchant_order_id": loser.merchant_order_id},
+        content_type="application/json",
+    )
+
+    assert (told.status_code, told.json()["data"]["cart_status"]) == (200, "BOOKED")

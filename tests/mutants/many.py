@@ -31,8 +31,8 @@ MUTANTS = (
         "together-passes-the-carts-line",
         "no second order is opened for a cart whose hold is being ended",
         TOGETHER,
-        "    AND (NOT o.holding OR pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)))\n",
-        "",
+        "THEN pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)) ELSE true END",
+        "THEN true ELSE true END",
         (NO_WAIT,),
     ),
     Mutant(
@@ -76,12 +76,40 @@ MUTANTS = (
         (AS_SINGLE,),
     ),
     Mutant(
-        "together-loses-what-the-shop-left-out",
-        "what the shop leaves out is delivered by itself",
+        "together-forgets-what-the-shop-left-out",
+        "what the shop leaves out is due at once, whoever dies meanwhile",
         TOGETHER,
-        "            fulfilment.deliver(order, source=source, now=now)\n",
-        "",
-        (f"{T_TOGETHER}::test_settle_together_delivers_by_itself_what_the_shop_leaves_out",),
+        'order.next_check_at, order.nudged_by = now, ""',
+        'order.next_check_at, order.nudged_by = None, ""',
+        (
+            f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due",
+        ),
+    ),
+    Mutant(
+        "together-locks-every-cart",
+        "carts that nobody asked about are left alone",
+        TOGETHER,
+        "CASE WHEN o.id = ANY (%(ids)s) AND o.holding ",
+        "CASE WHEN o.holding ",
+        (f"{T_TOGETHER}::test_settle_together_locks_no_carts_but_those_it_asks_about",),
+    ),
+    Mutant(
+        "writing-waits-for-ever",
+        "an answer that PostgreSQL never takes does not keep the others",
+        "payments/writing.py",
+        "            if connection.connection is None or connection.connection.closed:\n",
+        "            if True:\n",
+        (
+            "tests/payments/test_writing.py::test_an_answer_that_postgresql_never_takes_does_not_keep_the_others",
+        ),
+    ),
+    Mutant(
+        "writing-throws-answers-away",
+        "what PhonePe said is recorded before it is forgotten",
+        "payments/writing.py",
+        "                raise  # the database's trouble, not an answer's\n",
+        "                pass\n",
+        ("tests/payments/test_writing.py::test_answers_stay_while_the_connection_is_gone",),
     ),
     Mutant(
         "together-lets-the-shop-undo-the-money",
@@ -90,7 +118,9 @@ MUTANTS = (
         '        log.warning("paid orders are delivered one by one", orders=len(paid), exc_info=True)\n'
         "        return {}\n",
         "        raise\n",
-        (f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_delivers_one_by_one",),
+        (
+            f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due",
+        ),
     ),
     Mutant(
         "many-books-without-a-place",

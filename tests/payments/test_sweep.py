@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.utils import timezone
 from payments import claims, gateway, sweep
 from payments.models import GatewayThrottle, PaymentOrder
 from payments.states import Fulfilment, Status
-from payments.sweep import Checked, Sweep
+from payments.sweep import Sweep
+from payments.writing import Checked
 from phonepe_pg import Client
 from tests import make
 from tests.sandbox import Sandbox
@@ -183,3 +185,56 @@ def test_one_sweep_over_a_gateway_that_only_fails_comes_back_another_time(sandbo
 
     assert (summary.gateway_is_dead, summary.gateway_was_unusable) == (True, True)
     assert sandbox.calls()["status"] < len(orders)
+
+
+def test_sweep_whose_question_fails_in_an_unforeseen_way_ends_and_leaves_the_order_due(sandbox, monkeypatch):
+    order, other = known(sandbox, 2)
+    ask = Client.order_status
+
+    async def breaks(client, merchant_order_id):
+        if merchant_order_id == order.merchant_order_id:
+            raise RuntimeError("a bug of the transport's")
+        return await ask(client, merchant_order_id)
+
+    monkeypatch.setattr(Client, "order_status", breaks)
+    running = Sweep(on_checked=lambda _: running.stop())
+
+    running.run_once()
+
+    left, done = again(order, other)
+    assert (done.status, left.status, left.leased_until) == (Status.SUCCESS, Status.INITIATED, None)
+    assert left.asks == 0
+
+
+def test_sweep_asks_nobody_who_is_still_in_line_when_phonepe_wants_fewer_calls(sandbox, monkeypatch):
+    gateway.close()
+    monkeypatch.setattr(gateway, "MAX_IN_FLIGHT", 2)
+    orders = known(sandbox, 8, "PENDING")
+    sandbox.settings(latency=0.2)
+    sandbox.fault("status", "rate_limited", count=100, retryAfter=30)
+    told: list[tuple[PaymentOrder, Any]] = []
+    finished = threading.Event()
+
+    def take(claimed: PaymentOrder, answer: Any) -> None:
+        told.append((claimed, answer))
+        if len(told) == len(orders):
+            finished.set()
+
+    gateway.submit_ask(orders, take)
+
+    assert finished.wait(10)
+    assert sum(answer is not None for _, answer in told) <= 2
+    assert sandbox.calls()["status"] <= 2
+    gateway.close()
+
+
+def test_sweep_puts_back_who_was_not_asked_as_if_it_had_not_been_claimed(sandbox):
+    (order,) = claims.claim_due(now=timezone.now(), limit=1) if known(sandbox, state="PENDING") else ()
+    sweep = Sweep(limit=0)
+
+    sweep._take_in((order, None))
+    sweep._write_down()
+
+    (left,) = again(order)
+    assert (left.leased_until, left.asks, left.events.count()) == (None, 0, 1)
+    assert left.next_check_at <= timezone.now()

@@ -124,29 +124,40 @@ def test_settle_together_leaves_an_order_whose_cart_has_another(status):
 
 
 @pytest.mark.parametrize("many", ["raises_for_many", "answers_too_much_for_many"])
-def test_settle_together_when_the_shop_raises_keeps_the_money_and_delivers_one_by_one(plug, logs, many):
+def test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due(plug, logs, many):
     plug("delivers", FULFIL_MANY=many)
-    orders = [make.order() for _ in range(3)]
+    orders, now = [make.order() for _ in range(3)], timezone.now()
 
-    together.settle(pairs(*orders), now=timezone.now())
+    settled = together.settle(pairs(*orders), now=now)
 
-    assert {again(order).fulfilment for order in orders} == {"BOOKED"}
-    assert {tuple(moves(order)) for order in orders} == {(("INITIATED", "SUCCESS"),)}
+    assert {(again(o).status, again(o).fulfilment, again(o).next_check_at) for o in orders} == {
+        (Status.SUCCESS, "DUE", now)
+    }
+    assert {order.fulfilment for order in settled.values()} == {"DUE"}
     assert Checker.objects.count() == 0
     assert logs.count("paid orders are delivered one by one") == 1
 
 
-def test_settle_together_delivers_by_itself_what_the_shop_leaves_out(plug):
-    plug("raises", FULFIL_MANY="delivers_cheap_ones")
+def test_settle_together_leaves_due_what_the_shop_leaves_out(plug):
+    plug("delivers", FULFIL_MANY="delivers_cheap_ones")
     cheap, dear = make.order(amount=99_900), make.order()
 
     together.settle([*pairs(cheap, amount=99_900), *pairs(dear)], now=timezone.now())
 
-    assert again(cheap).fulfilment == "BOOKED"
-    left = again(dear)
-    assert (left.status, left.fulfilment, left.fulfil_attempts) == (Status.SUCCESS, "DUE", 1)
-    assert kinds(dear)[-1] == Kind.FULFILMENT_RAISED
-    assert Checker.objects.count() == 0
+    assert (again(cheap).fulfilment, again(dear).fulfilment) == ("BOOKED", "DUE")
+    assert kinds(dear)[-1] == Kind.MOVED
+
+
+@pytest.mark.parametrize("count", [5, 20])
+def test_settle_together_locks_no_carts_but_those_it_asks_about(count):
+    """In a small table PostgreSQL reads all rows, and would try the lock of each before looking at its id."""
+    orders = [make.order(holding=True) for _ in range(60)]
+
+    list(PaymentOrder.objects.raw(together.LOCK, {"ids": [order.pk for order in orders[:count]]}))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+        assert cursor.fetchone() == (count,)
 
 
 # -- races --------------------------------------------------------------------------------

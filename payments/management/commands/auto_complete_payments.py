@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from payments import checker, claims, gateway
 from payments.models import PaymentOrder
-from payments.sweep import Checked, Summary, Sweep, preview
+from payments.sweep import Summary, Sweep, preview
+from payments.writing import Checked
 
 EPILOG = """
 examples:

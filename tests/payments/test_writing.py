@@ -1,0 +1,126 @@
+"""What becomes of answers that wait to be written down, when one of them is odd or the database refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from payments import claims, completion, together
+from payments.models import PaymentOrder
+from payments.states import Source, Status
+from payments.writing import Answered, Checked
+from tests import make
+from tests.payments.settling import Kind, kinds
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def shop(plug):
+    plug("delivers", FULFIL_MANY="delivers_many")
+
+
+def claimed(*orders: PaymentOrder) -> list[PaymentOrder]:
+    held = {order.pk: order for order in claims.claim_due(now=timezone.now(), limit=len(orders))}
+    return [held[order.pk] for order in orders]
+
+
+def write_down(*pairs) -> list[Checked]:
+    told: list[Checked] = []
+    answered = Answered(told.append)
+    for order, answer in pairs:
+        answered.add(order, answer)
+    answered.write_down(now=timezone.now())
+    assert len(answered) == 0
+    return told
+
+
+@contextmanager
+def refusing(order: PaymentOrder, errcode: str) -> Iterator[None]:
+    """PostgreSQL refuses every line in this order's trail, with an error that psycopg calls operational."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF NEW.order_id = {order.pk} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{errcode}'; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON payments_event FOR EACH ROW EXECUTE FUNCTION refuse()
+            """
+        )
+        yield
+        cursor.execute("DROP TRIGGER refuse ON payments_event; DROP FUNCTION refuse()")
+
+
+@pytest.mark.parametrize("state", ["COMPLETED", "PENDING"])
+@pytest.mark.parametrize("errcode", ["54000", "57014"])  # a limit, a time-out of the statement
+def test_an_answer_that_postgresql_never_takes_does_not_keep_the_others(state, errcode):
+    bad, good = claimed(make.order(), make.order())
+
+    with refusing(bad, errcode):
+        told = write_down((bad, make.answer(state)), (good, make.answer(state)))
+
+    assert [one.order.pk for one in told] == [good.pk]
+    assert Kind.ANSWERED in kinds(good)
+    assert PaymentOrder.objects.get(pk=bad.pk).leased_until == bad.leased_until
+
+
+def test_answers_stay_while_the_connection_is_gone():
+    (order,) = claimed(make.order())
+    told: list[Checked] = []
+    answered = Answered(told.append)
+    answered.add(order, make.answer("COMPLETED"))
+    connection.ensure_connection()
+    connection.connection.close()
+
+    with pytest.raises(OperationalError):
+        answered.write_down(now=timezone.now())
+    connection.close()
+    answered.write_down(now=timezone.now())
+
+    assert (len(answered), [one.order.status for one in told]) == (0, ["SUCCESS"])
+
+
+def test_two_answers_about_one_order_are_both_recorded_and_move_it_once():
+    (order,) = claimed(make.order())
+
+    told = write_down((order, make.answer("COMPLETED")), (order, make.answer("COMPLETED")))
+
+    assert kinds(order).count(Kind.ANSWERED) == 2
+    assert kinds(order).count(Kind.MOVED) == 1
+    assert len(told) == 2
+
+
+@pytest.mark.parametrize("together_", [True, False])
+def test_who_noticed_is_who_had_hurried_it_before_it_was_asked_about(together_):
+    (order,) = claimed(make.order())
+    answer = make.answer("COMPLETED")
+    claims.nudge(order.merchant_order_id, source=Source.WEBHOOK, now=timezone.now())
+
+    if together_:
+        together.settle([(order, answer)], now=timezone.now())
+    else:
+        completion.settle(order.pk, answer, source=Source.CHECKER, now=timezone.now())
+
+    assert PaymentOrder.objects.get(pk=order.pk).completed_by == Source.CHECKER
+
+
+@pytest.mark.parametrize(
+    ("many", "attempts"),
+    [("raises_for_many", 1), ("answers_too_much_for_many", 1), ("delivers_cheap_ones", 1)],
+)
+def test_what_is_not_delivered_together_is_delivered_singly_at_once(plug, logs, many, attempts):
+    plug("raises", FULFIL_MANY=many)
+    (order,) = claimed(make.order())
+
+    told = write_down((order, make.answer("COMPLETED")))
+
+    left = PaymentOrder.objects.get(pk=order.pk)
+    assert (left.status, left.fulfilment, left.fulfil_attempts) == (Status.SUCCESS, "DUE", attempts)
+    assert left.next_check_at is not None
+    assert (len(told), kinds(order)[-1]) == (1, Kind.FULFILMENT_RAISED)
+    assert logs.count("payment moved") == 1
