@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import time
 
 import aiohttp
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +21,7 @@ from payments.models import GatewayThrottle
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 
+STAFF = "demo-staff"
 STORY_S = 75.0
 REFRESH_S = 0.5
 
@@ -90,12 +93,25 @@ async def _look(visit: Visit, cast: list[Customer]) -> list[board.Row]:
 
 
 def where_to_look(places: Places) -> None:
-    """The addresses, while everything keeps serving."""
+    """The addresses, while everything keeps serving, and a way in for staff."""
+    password = _let_staff_in()
     console.print(
         f"\nStill serving, until Ctrl-C:\n"
         f"  shop              {places.site}/\n"
+        f"  staff             {places.site}/ops/ (sign in as {STAFF}, {password})\n"
         f"  API documentation {places.site}/api/docs\n"
         f"  metrics           {places.site}/metrics\n"
         f"  PhonePe emulator  {places.sandbox}/sandbox/\n"
         f"  mails             var/mail/"
     )
+
+
+def _let_staff_in() -> str:
+    """A new password for the demo's member of staff: whatever database this is, nobody else knows it."""
+    staff, _ = get_user_model().objects.get_or_create(
+        username=STAFF, defaults={"is_staff": True, "is_superuser": True}
+    )
+    password = secrets.token_urlsafe(9)
+    staff.set_password(password)
+    staff.save(update_fields=["password"])
+    return password
