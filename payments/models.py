@@ -182,7 +182,9 @@ class PaymentEvent(models.Model):
         ATTENTION = "attention"
         REFUND = "refund"
 
-    order = models.ForeignKey(PaymentOrder, on_delete=models.PROTECT, related_name="events")
+    order = models.ForeignKey(
+        PaymentOrder, on_delete=models.PROTECT, related_name="events", db_index=False
+    )  # `payments_event_order` begins with it
     at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     source = models.CharField(max_length=10, choices=Source.choices, blank=True)

@@ -15,6 +15,7 @@ from django.db.migrations import (
     Migration,
     RunPython,
     RunSQL,
+    SeparateDatabaseAndState,
 )
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
@@ -34,7 +35,9 @@ def later_operations() -> Iterator[tuple[Migration, Operation]]:
     for (app, name), migration in sorted(loader.disk_migrations.items()):
         if app in OURS and not migration.initial and name != "0002_guards":
             for operation in migration.operations:
-                yield migration, operation
+                split = isinstance(operation, SeparateDatabaseAndState)
+                for one in operation.database_operations if split else [operation]:
+                    yield migration, one
 
 
 def trouble_with(migration: Migration, operation: Operation, *, new_models: set[str]) -> str:
