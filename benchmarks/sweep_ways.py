@@ -30,6 +30,8 @@ from payments.models import PaymentOrder  # noqa: E402
 from payments.states import Source  # noqa: E402
 from payments.sweep import Sweep  # noqa: E402
 
+logging.getLogger("procrastinate.jobs").setLevel(logging.ERROR)  # the project lets it tell of every job
+
 AT_ONCE = 50  # more of them make neither way faster
 QUEUE = "bench-verify"
 
