@@ -38,7 +38,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        found = ", which has to be found" if self.ceiling != self.limit else ""
+        found = ", to be found" if self.ceiling != self.limit else ""
         return f"{self.limit} calls/s{found}, {self.checkers} checker{'s' * (self.checkers > 1)}"
 
 

@@ -39,7 +39,8 @@ def markdown(table: Table) -> str:
 def put_into(page: Path, name: str, blocks: Sequence[str]) -> bool:
     """Replace what stands between `<!-- figures: NAME -->` and `<!-- end -->`; False where that place is missing."""
     text = page.read_text()
-    place = re.compile(rf"(<!-- figures: {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+    until_end = r"(?:(?!<!-- figures).)*?(<!-- end -->)"  # never into the next place
+    place = re.compile(rf"(<!-- figures: {re.escape(name)} -->\n){until_end}", re.DOTALL)
     told = "\n\n".join(blocks)
     changed, places = place.subn(lambda found: f"{found[1]}{told}\n{found[2]}", text)
     page.write_text(changed)

@@ -87,6 +87,15 @@ def test_put_into_then_only_the_named_place_changes(tmp_path):
     )
 
 
+def test_put_into_when_a_place_has_lost_its_end_then_the_next_one_is_not_swallowed(tmp_path):
+    page = tmp_path / "performance.md"
+    page.write_text("<!-- figures: lag -->\nold\n\n<!-- figures: claim -->\nC\n<!-- end -->\n")
+
+    assert not tables.put_into(page, "lag", ["new"])
+
+    assert page.read_text() == "<!-- figures: lag -->\nold\n\n<!-- figures: claim -->\nC\n<!-- end -->\n"
+
+
 def test_lines_then_names_at_the_ends_of_their_lines_do_not_cover_each_other():
     apart = plots._apart({"one": 100.0, "other": 101.0, "third": 40.0})
 
