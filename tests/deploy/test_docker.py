@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -61,6 +62,26 @@ def test_containers_run_what_the_units_run(composed):
     assert composes("stream") == told("okpuja-stream.service")
     assert composes("checker") == told("okpuja-payment-checker.service")
     assert composes("migrate") == ["python", "manage.py", "migrate_in_turn"]
+
+
+def test_customers_are_told_apart_behind_the_nginx_of_compose(composed):
+    """The services believe nginx, whose address is fixed and given to no other container."""
+    (nginx,) = re.findall(r"^ +ipv4_address: (\S+)$", composed, re.MULTILINE)
+    (subnet,) = re.findall(r"subnet: (\S+)$", composed, re.MULTILINE)
+    (dynamic,) = re.findall(r"ip_range: (\S+)$", composed, re.MULTILINE)
+    trusted = re.findall(r"^ +TRUSTED_PROXIES: (\S+)$", composed, re.MULTILINE)
+
+    assert trusted == [nginx] * 4  # migrate, web, stream, checker
+    assert ipaddress.ip_address(nginx) in ipaddress.ip_network(subnet)
+    assert ipaddress.ip_address(nginx) not in ipaddress.ip_network(dynamic)
+    assert "X-Forwarded-For $remote_addr;" in (DEPLOY / "docker" / "nginx.conf").read_text()
+
+
+def test_prometheus_on_the_machine_reaches_the_web_container_and_nobody_else_does(composed):
+    block = re.search(r"^  web:\n(?:    .*\n)*", composed, re.MULTILINE)
+
+    assert block
+    assert re.search(r"ports:\n    - (127\.0\.0\.1:8000:8000/tcp|.*\n      host_ip: 127\.0\.0\.1)", block[0]), block[0]
 
 
 def test_the_image_gets_every_package_and_nothing_that_is_ignored():
