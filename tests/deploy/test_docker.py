@@ -81,7 +81,9 @@ def test_prometheus_on_the_machine_reaches_the_web_container_and_nobody_else_doe
     block = re.search(r"^  web:\n(?:    .*\n)*", composed, re.MULTILINE)
 
     assert block
-    assert re.search(r"ports:\n    - (127\.0\.0\.1:8000:8000/tcp|.*\n      host_ip: 127\.0\.0\.1)", block[0]), block[0]
+    assert re.search(
+        r"ports:\n    - (127\.0\.0\.1:8000:8000/tcp|.*\n      host_ip: 127\.0\.0\.1)", block[0]
+    ), block[0]
 
 
 def test_the_image_gets_every_package_and_nothing_that_is_ignored():
