@@ -106,6 +106,13 @@ def test_the_image_runs_as_nobody_special_and_keeps_no_secret():
     assert not re.search(r"^(ENV|ARG).*(SECRET|PASSWORD)", DOCKERFILE, re.MULTILINE)
 
 
+def test_the_filled_in_environment_is_neither_committed_nor_sent_to_the_engine():
+    file = "deploy/docker/okpuja.env"
+
+    assert f"/{file}" in (ROOT / ".gitignore").read_text().split()
+    assert file in IGNORED
+
+
 def test_static_files_can_be_collected_with_what_the_image_says():
     (line,) = re.findall(r"^RUN (SECRET_KEY=\S+) (DATABASE_URL=\S+)", DOCKERFILE, re.MULTILINE)
     said = dict(one.split("=", 1) for one in line)
