@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -20,12 +22,13 @@ from bookings.models import Booking
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.sweep import Sweep
 from tests.cart import rows as carts
-from tests.processes import database_url
+from tests.processes import ROOT, database_url
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Stuck = dict[str, Any]
+MANUAL = (ROOT / "docs" / "operations.md").read_text()
 HEADINGS = ("merchant_order_id", "cart_id", "amount", "status", "created_at")
 
 
@@ -237,6 +240,19 @@ def test_a_cart_that_nobody_knows_is_given_back(stuck, file):
 
     assert (code, "would be given back (it is not known what was bought)" in said) == (0, True)
     assert done == {row["merchant_order_id"]: "REFUNDED"}
+
+
+def test_an_export_of_phonepes_is_given_back_by_the_command_of_the_manual(stuck, tmp_path):
+    """After a restore: orders that were made since the backup, of which only PhonePe knows."""
+    (told,) = re.findall(r"okpuja rescue_orders (export\.csv (?:.*\\\n)+.*)", MANUAL)
+    paid = stuck("COMPLETED", cart_id="")["merchant_order_id"]
+    export = tmp_path / "export.csv"
+    export.write_text(f'MerchantReferenceId,Amount,Status,Date\n{paid},"1,499.00",COMPLETED,24/11/2026\n')
+
+    becomes, _ = outcomes(export, *shlex.split(told.replace("\\\n", ""))[1:], "--apply")
+
+    assert becomes == {paid: "REFUNDED"}
+    assert Refund.objects.get().amount == 149900
 
 
 def test_bad_rows_are_named_and_the_others_are_done(stuck, file):

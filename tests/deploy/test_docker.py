@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -63,6 +64,28 @@ def test_containers_run_what_the_units_run(composed):
     assert composes("migrate") == ["python", "manage.py", "migrate_in_turn"]
 
 
+def test_customers_are_told_apart_behind_the_nginx_of_compose(composed):
+    """The services believe nginx, whose address is fixed and given to no other container."""
+    (nginx,) = re.findall(r"^ +ipv4_address: (\S+)$", composed, re.MULTILINE)
+    (subnet,) = re.findall(r"subnet: (\S+)$", composed, re.MULTILINE)
+    (dynamic,) = re.findall(r"ip_range: (\S+)$", composed, re.MULTILINE)
+    trusted = re.findall(r"^ +TRUSTED_PROXIES: (\S+)$", composed, re.MULTILINE)
+
+    assert trusted == [nginx] * 4  # migrate, web, stream, checker
+    assert ipaddress.ip_address(nginx) in ipaddress.ip_network(subnet)
+    assert ipaddress.ip_address(nginx) not in ipaddress.ip_network(dynamic)
+    assert "X-Forwarded-For $remote_addr;" in (DEPLOY / "docker" / "nginx.conf").read_text()
+
+
+def test_prometheus_on_the_machine_reaches_the_web_container_and_nobody_else_does(composed):
+    block = re.search(r"^  web:\n(?:    .*\n)*", composed, re.MULTILINE)
+
+    assert block
+    assert re.search(
+        r"ports:\n    - (127\.0\.0\.1:8000:8000/tcp|.*\n      host_ip: 127\.0\.0\.1)", block[0]
+    ), block[0]
+
+
 def test_the_image_gets_every_package_and_nothing_that_is_ignored():
     copied = [
         line.split()[1:-1]
@@ -81,6 +104,13 @@ def test_the_image_gets_every_package_and_nothing_that_is_ignored():
 def test_the_image_runs_as_nobody_special_and_keeps_no_secret():
     assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["www-data"]
     assert not re.search(r"^(ENV|ARG).*(SECRET|PASSWORD)", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_filled_in_environment_is_neither_committed_nor_sent_to_the_engine():
+    file = "deploy/docker/okpuja.env"
+
+    assert f"/{file}" in (ROOT / ".gitignore").read_text().split()
+    assert file in IGNORED
 
 
 def test_static_files_can_be_collected_with_what_the_image_says():

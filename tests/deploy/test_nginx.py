@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import shlex
@@ -38,19 +39,24 @@ class Front:
     site: dict[str, str]
     service: subprocess.Popen[bytes]  # the web service
 
-    def connect(self, *, name: str = HOST) -> ssl.SSLSocket:
+    def connect(self, *, name: str = HOST, source: str = "127.0.0.1") -> ssl.SSLSocket:
         context = ssl.create_default_context(cafile=str(self.folder / "fullchain.pem"))
-        return context.wrap_socket(
-            socket.create_connection(("127.0.0.1", self.at["https"]), 10), server_hostname=name
-        )
+        line = socket.create_connection(("127.0.0.1", self.at["https"]), 10, source_address=(source, 0))
+        return context.wrap_socket(line, server_hostname=name)
 
     def ask(
-        self, path: str, *, method: str = "GET", body: bytes = b"", **headers: str
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        body: bytes = b"",
+        source: str = "127.0.0.1",
+        **headers: str,
     ) -> tuple[int, str, Message]:
         """Status, body and headers of one request."""
         lines = {"Host": HOST, "Connection": "close", "Content-Length": str(len(body)), **headers}
         head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
-        with self.connect() as line:
+        with self.connect(source=source) as line:
             line.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
             answer = http.client.HTTPResponse(line)
             answer.begin()
@@ -163,7 +169,10 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
         front.connect(name="127.0.0.1")
 
     assert front.ask("/api/payments/webhook/phonepe/", method="POST", body=b"x" * 300_000)[0] == 413
-    assert front.ask("/metrics")[0] == 200  # from this machine; the rule for others is nginx's own
+    for path in ("/metrics", "/readyz", "/%6detrics", "//readyz"):
+        assert front.ask(path)[0] != 403  # from this machine
+        assert front.ask(path, source="127.0.0.2")[0] == 403
+    assert front.ask("/healthz", source="127.0.0.2")[0] == 200
     assert front.ask("/static/ops/now.js")[0] == 200  # without collectstatic the web service has it
 
     (front.folder / "static").mkdir()
@@ -173,7 +182,9 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     order = customer.orders_known_to(sandbox, 1)[0]
     watch_events(front, order.cart_id)
     slow_header_is_given_up(front)
+    slow_bodies_hold_no_thread(front)
     restart_refuses_nobody(front)
+    logs_are_json_lines(front)
 
 
 def ask_plainly(front: Front, host: str) -> bytes:
@@ -201,6 +212,19 @@ def slow_header_is_given_up(front: Front) -> None:
         assert time.monotonic() - begun < 5
 
 
+def slow_bodies_hold_no_thread(front: Front) -> None:
+    """More of them than the web service has threads."""
+    head = f"POST /api/cart/ HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    with ExitStack() as open_lines:
+        lines = [open_lines.enter_context(front.connect()) for _ in range(40)]
+        for part in (head + "{", " ", " "):
+            for line in lines:
+                line.sendall(part.encode())
+            begun = time.monotonic()
+            assert front.ask("/healthz")[0] == 200
+            assert time.monotonic() - begun < 3
+
+
 def restart_refuses_nobody(front: Front) -> None:
     """An upgrade of the web service costs no request while a second one, new already, stands in for it."""
     port, log = front.at["spare"], front.folder / "spare.log"
@@ -211,3 +235,10 @@ def restart_refuses_nobody(front: Front) -> None:
             asked += pool.map(lambda _: front.ask("/healthz")[0], range(20))
     assert set(asked) == {200}
     assert front.service.returncode == 0
+
+
+def logs_are_json_lines(front: Front) -> None:
+    """Of the services and of granian itself, from the start to the end."""
+    for name in ("web", "stream", "spare"):
+        lines = [json.loads(line) for line in (front.folder / f"{name}.log").read_text().splitlines()]
+        assert any("Starting granian" in line["event"] for line in lines), name

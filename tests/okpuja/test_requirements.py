@@ -27,7 +27,7 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z0-9._-]+)==(\S+) \\$", (REQUIREMENTS / name).read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("name", ["base.txt", "dev.txt", "conformance.txt"])
+@pytest.mark.parametrize("name", ["base.txt", "dev.txt", "conformance.txt", "telemetry.txt"])
 def test_every_requirement_has_an_exact_version_and_hashes_and_no_address(name: str) -> None:
     text = (REQUIREMENTS / name).read_text()
 

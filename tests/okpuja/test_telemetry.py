@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from okpuja import telemetry
 from tests.processes import ROOT, manage
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -17,12 +18,22 @@ PACKAGES = ROOT / "var" / "telemetry"
 REPORT = """
 import logging
 from django.test import Client
+from django.urls import path
+from okpuja.urls import urlpatterns
 password = "canary-in-a-local-variable"
-Client(HTTP_COOKIE="sessionid=canary-in-a-cookie").get("/healthz")
+Client(REMOTE_ADDR="198.51.100.77", HTTP_COOKIE="sessionid=canary-in-a-cookie").get("/healthz")
 try:
     1 / 0
 except ZeroDivisionError:
     logging.getLogger("okpuja").exception("something broke")
+
+def breaks(request, **ids):
+    logging.getLogger("okpuja").info("asked", extra={"address": request.get_full_path()})
+    raise RuntimeError("no answer to " + request.build_absolute_uri())
+
+urlpatterns.append(path("broken/<uuid:cart_id>/", breaks))
+mailed = "/broken/12345678-1234-4234-8234-000ca0a41000/?key=canary-of-a-mailed-link&q=%2B91canary"
+Client(raise_request_exception=False, HTTP_REFERER="https://testserver" + mailed).get(mailed)
 """
 
 
@@ -49,6 +60,22 @@ def collector() -> Iterator[tuple[str, dict[str, bytes]]]:
     server.server_close()
 
 
+def test_queries_and_cart_ids_are_taken_out_of_whatever_would_leave():
+    cart = "12345678-1234-4234-8234-000ca0a41000"
+
+    told = telemetry.discreet(
+        {
+            "request": {"url": f"https://shop.example/pay/{cart}/", "query_string": "key=secret"},
+            "said": [f"GET /ops/?q=%2B91&page=2 of cart {cart.upper()} answered 500", 1, None, ("a?b", True)],
+        }
+    )
+
+    assert told == {
+        "request": {"url": "https://shop.example/pay/12345678…/"},
+        "said": ["GET /ops/?… of cart 12345678… answered 500", 1, None, ["a?b", True]],
+    }
+
+
 @pytest.mark.parametrize("name", ["SENTRY_DSN", "OTEL_EXPORTER_OTLP_ENDPOINT"])
 def test_what_is_asked_for_and_not_installed_stops_the_start(name):
     done = manage("check", **{name: "http://key@127.0.0.1:1/1"})
@@ -73,4 +100,12 @@ def test_errors_and_traces_arrive_and_tell_no_secrets(collector):
     assert b"something broke" in took["/api/1/envelope/"]
     assert b"okpuja@0." in took["/api/1/envelope/"]
     assert b"GET healthz" in took["/v1/traces"]
-    assert b"canary" not in b"".join(took.values())
+    for where, what in (("/api/1/envelope/", b"no answer to http"), ("/v1/traces", b"GET broken/")):
+        assert what in took[where]
+        assert b"/broken/12345678\xe2\x80\xa6/" in took[where].replace(
+            b"\\u2026", "…".encode()
+        )  # JSON or protobuf
+    everything = b"".join(took.values())
+    assert b"canary" not in everything
+    assert b"198.51.100.77" not in everything
+    assert b"000ca0a41000" not in everything  # whoever has a guest cart's id may open the cart
