@@ -19,6 +19,7 @@ from phonepe_pg.types import is_web_address
 
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 JOBS_APP = "procrastinate.contrib.django"
 
 PLUGS = ("FULFIL", "FULFIL_MANY", "PAYABLE", "STATUS", "HOLD", "RELEASE", "NOTIFY", "AUDIT", "RESCUE")
@@ -101,15 +102,32 @@ def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckM
         hint = "Set PHONEPE_BASE_URL and PHONEPE_OAUTH_URL to http(s) addresses, or leave them out."
         return [Error(f"PhonePe's address cannot be used: {error}.", hint=hint, id="payments.E006")]
     environments = {known.get(urlsplit(base).hostname or "", "another") for base in (both.pg, both.oauth)}
-    if len(environments) == 1:
+    if len(environments) > 1:
+        message = "The PG base and the OAuth base belong to different environments."
+        hint = "Set PHONEPE_ENV alone, or both PHONEPE_BASE_URL and PHONEPE_OAUTH_URL."
+        return [Error(message, hint=hint, id="payments.E002")]
+    if environments <= {settings.PHONEPE_ENV, "another"}:
         return []
-    return [
-        Error(
-            "The PG base and the OAuth base belong to different environments.",
-            hint="Set PHONEPE_ENV alone, or both PHONEPE_BASE_URL and PHONEPE_OAUTH_URL.",
-            id="payments.E002",
-        )
-    ]
+    message = f"PHONEPE_ENV is {settings.PHONEPE_ENV}, but PhonePe's address is that of {environments.pop()}."
+    hint = "Leave PHONEPE_BASE_URL and PHONEPE_OAUTH_URL out, or set PHONEPE_ENV to what they are."
+    return [Error(message, hint=hint, id="payments.E002")]
+
+
+@register("payments", deploy=True)
+def public_shop_takes_money(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """PHONEPE_ENV forgotten means sandbox: everything would work, and be given away. A named base is no accident."""
+    parts = urlsplit(settings.PUBLIC_URL)
+    is_public = parts.scheme == "https" and parts.hostname not in THIS_MACHINE
+    if settings.PHONEPE_ENV == "production" or settings.PHONEPE_BASE_URL or not is_public:
+        return []
+    hint = (
+        "Set PHONEPE_ENV=production."
+        f" A test shop says that it is one by PHONEPE_BASE_URL=https://{SANDBOX_HOST}/apis/pg-sandbox."
+    )
+    message = (
+        "PHONEPE_ENV is sandbox on a public https address: customers would get what they did not pay for."
+    )
+    return [Error(message, hint=hint, id="payments.E014")]
 
 
 @register("payments")

@@ -92,7 +92,7 @@ def _settings() -> Diagnosis:
 
 
 def _hosts() -> Diagnosis:
-    wrong = checks.hosts_are_of_one_environment(None)
+    wrong = [*checks.hosts_are_of_one_environment(None), *checks.public_shop_takes_money(None)]
     advice = str(wrong[0].hint) if wrong else ""
     try:
         both = gateway.hosts()

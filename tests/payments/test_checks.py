@@ -62,7 +62,10 @@ def test_check_of_webhook_credentials_that_phonepe_would_not_take_warns(settings
         ("sandbox", "", "", []),
         ("production", "", "", []),
         ("sandbox", "http://127.0.0.1:8900/apis/pg-sandbox", "", []),
-        ("production", "https://api-preprod.phonepe.com/apis/pg-sandbox", "", []),
+        ("production", "http://127.0.0.1:8900/apis/pg-sandbox", "", []),
+        ("production", "https://api-preprod.phonepe.com/apis/pg-sandbox", "", ["payments.E002"]),
+        ("sandbox", "https://api.phonepe.com/apis/pg", "", ["payments.E002"]),
+        ("sandbox", "https://api-preprod.phonepe.com/apis/pg-sandbox", "", []),
         ("production", "", "https://api-preprod.phonepe.com/apis/pg-sandbox", ["payments.E002"]),
         (
             "sandbox",
@@ -81,6 +84,26 @@ def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env
     found = checks.hosts_are_of_one_environment(None)
 
     assert [message.id for message in found] == identities
+
+
+@pytest.mark.parametrize(
+    ("env", "url", "base", "identities"),
+    [
+        ("sandbox", "https://shop.example", "", ["payments.E014"]),
+        ("production", "https://shop.example", "", []),
+        ("sandbox", "https://shop.example", "https://api-preprod.phonepe.com/apis/pg-sandbox", []),
+        ("sandbox", "https://shop.example", "http://127.0.0.1:8900/apis/pg-sandbox", []),
+        ("sandbox", "http://shop.example", "", []),
+        ("sandbox", "https://localhost:8443", "", []),
+        ("sandbox", "https://127.0.0.1", "", []),
+    ],
+)
+def test_check_deploy_of_a_public_shop_that_takes_play_money_is_an_error(
+    settings, env, url, base, identities
+):
+    settings.PHONEPE_ENV, settings.PUBLIC_URL, settings.PHONEPE_BASE_URL = env, url, base
+
+    assert [message.id for message in checks.public_shop_takes_money(None)] == identities
 
 
 @pytest.mark.parametrize(
@@ -226,6 +249,22 @@ def test_doctor_of_a_broken_installation_advises_on_each_thing(settings):
     assert set(ill) == {"settings", "hosts", "credentials", "clock", "webhook", "checker"}
     assert ill["settings"].sentence == "PHONEPE_CLIENT_ID not set."
     assert ill["credentials"].sentence == "PhonePe gave no token: PHONEPE_CLIENT_ID is not set."
+
+
+@pytest.mark.parametrize(
+    ("env", "base", "advice"),
+    [
+        ("sandbox", "", "Set PHONEPE_ENV=production"),
+        ("production", "https://api-preprod.phonepe.com/apis/pg-sandbox", "Leave PHONEPE_BASE_URL"),
+    ],
+)
+def test_doctor_of_a_public_shop_names_the_play_money(settings, env, base, advice):
+    settings.PUBLIC_URL, settings.PHONEPE_ENV, settings.PHONEPE_BASE_URL = "https://shop.example", env, base
+
+    found = doctor._hosts()
+
+    assert not found.is_well
+    assert found.advice.startswith(advice)
 
 
 @pytest.mark.django_db(transaction=True)
