@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parseaddr
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -90,6 +91,17 @@ def mails_are_sent(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Set EMAIL_URL to smtp+tls://user:password@host:587."
     return [Warning("EMAIL_URL sends no mail to anybody.", hint=hint, id="okpuja.W005")]
+
+
+@register("okpuja", deploy=True)
+def sender_can_be_answered(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Mail servers refuse a sender on `localhost`, and our mails ask customers to answer them."""
+    _, _, host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")
+    if "." in host:
+        return []
+    hint = "Set it to OkPuja <bookings@your.domain>."
+    message = "DEFAULT_FROM_EMAIL is no address that a mail can be answered to."
+    return [Warning(message, hint=hint, id="okpuja.W006")]
 
 
 def _origin(url: str) -> str:

@@ -19,6 +19,7 @@ PRODUCTION = {
     "CORS_ALLOWED_ORIGINS": "https://www.shop.example",
     "CSRF_TRUSTED_ORIGINS": "https://www.shop.example",
     "EMAIL_URL": "smtp+tls://user:password@mail.example:587",
+    "DEFAULT_FROM_EMAIL": "OkPuja <bookings@shop.example>",
     "PHONEPE_ENV": "production",
     "PHONEPE_CLIENT_SECRET": "of-production-0123456789",
 }
@@ -31,7 +32,7 @@ def found(*, deploy: bool = True) -> list[str]:
 @pytest.fixture
 def production(settings: Any) -> Any:
     """Settings of this process as in production; nothing is found wrong with them."""
-    for name in ("PUBLIC_URL", "EMAIL_URL", "PHONEPE_ENV", "PHONEPE_CLIENT_SECRET"):
+    for name in ("PUBLIC_URL", "EMAIL_URL", "DEFAULT_FROM_EMAIL", "PHONEPE_ENV", "PHONEPE_CLIENT_SECRET"):
         setattr(settings, name, PRODUCTION[name])
     settings.ALLOWED_HOSTS = ["shop.example"]
     settings.DATABASE_IS_EMBEDDED = False
@@ -64,6 +65,10 @@ def production(settings: Any) -> Any:
         ("DATABASE_IS_EMBEDDED", True, ["okpuja.W004"]),
         ("EMAIL_URL", "console:", ["okpuja.W005"]),
         ("EMAIL_URL", "file:///var/mail", ["okpuja.W005"]),
+        ("DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>", ["okpuja.W006"]),
+        ("DEFAULT_FROM_EMAIL", "bookings", ["okpuja.W006"]),
+        ("DEFAULT_FROM_EMAIL", "", ["okpuja.W006"]),
+        ("DEFAULT_FROM_EMAIL", "bookings@shop.example", []),
     ],
 )
 def test_check_of_production_finds_a_wrong_setting_and_shows_no_secret(production, name, value, identities):
