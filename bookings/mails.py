@@ -62,13 +62,18 @@ def send_notice(notice_id: int) -> bool:
     to = order.snapshot.get("email", "")
     is_wanted = bool(to) and not notices.is_pointless(notice, order)
     if is_wanted:
-        with translation.override(language_of(order)):
-            _post(_mail(letters.of(notice, order), to=to))
+        _post(news(notice, order))
     end = "sent_at" if is_wanted else "dropped_at"
     setattr(notice, end, timezone.now())
     notice.save(update_fields=[end])
     log.info("news settled", news=notice.news, order=order.merchant_order_id, sent=is_wanted)
     return is_wanted
+
+
+def news(notice: Notice, order: PaymentOrder) -> EmailMultiAlternatives:
+    """The mail about this news of the order, to the address that it was ordered with."""
+    with translation.override(language_of(order)):
+        return _mail(letters.of(notice, order), to=order.snapshot["email"])
 
 
 def language_of(order: PaymentOrder | None) -> str | None:

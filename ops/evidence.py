@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from bookings.mails import confirmation
+from bookings import mails
 from ops.access import may_see_people, staff_page
 from ops.orders import Dossier, dossier
+from ops.timeline import notices
 from payments.models import PaymentOrder
 from payments.pages import destination
 from payments.standing import rupees
@@ -122,19 +124,17 @@ def _shown(order: PaymentOrder) -> list[str]:
 
 
 def _mailed(found: Dossier, *, plain: bool) -> list[dict[str, Any]]:
-    """The confirmation, if it was sent. Its text is written anew from the booking as it is now."""
-    booking = found.booking
-    if booking is None or booking.confirmation_sent_at is None:
-        return []
-    mail = confirmation(booking)
-    return [
-        {
-            "sent_at": _moment(booking.confirmation_sent_at),
-            "to": found.customer.email,
-            "subject": mail.subject,
-            "text": mail.body if plain else "masked: it names the customer",
-        }
-    ]
+    """The mails that went out, oldest first. Their texts are written anew from the records as they are now."""
+    to = found.customer.email
+    sent = [(n.sent_at, mails.news(n, found.order)) for n in notices(found.order) if n.sent_at]
+    if found.booking and found.booking.confirmation_sent_at:
+        sent.append((found.booking.confirmation_sent_at, mails.confirmation(found.booking)))
+    return [_mail(at, mail, to=to, plain=plain) for at, mail in sorted(sent, key=lambda one: one[0])]
+
+
+def _mail(at: datetime, mail: EmailMessage, *, to: str, plain: bool) -> dict[str, Any]:
+    text = mail.body if plain else "masked: it names the customer"
+    return {"sent_at": _moment(at), "to": to, "subject": mail.subject, "text": text}
 
 
 def _refund(refund: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from bookings.models import Booking
+from bookings.models import Booking, Notice
 from catalog.money import rupees
 from payments.models import PaymentEvent, PaymentOrder, Refund, WebhookDelivery
 from payments.states import Attention
@@ -40,6 +40,7 @@ def timeline(order: PaymentOrder, booking: Booking | None) -> list[Line]:
     refunds = list(order.refunds.values_list("merchant_refund_id", flat=True))
     lines = [_of_event(event) for event in PaymentEvent.objects.filter(order=order).order_by("at", "id")]
     lines += [_of_webhook(delivery) for delivery in webhooks(order, refunds)]
+    lines += [_of_notice(notice) for notice in notices(order)]
     if booking and booking.confirmation_sent_at:
         lines.append(Line(booking.confirmation_sent_at, "mail", "Confirmation mailed to the customer"))
     return sorted(lines, key=lambda line: line.at)
@@ -51,6 +52,24 @@ def webhooks(order: PaymentOrder, refund_ids: list[str]) -> Iterator[WebhookDeli
     if refund_ids:
         named |= Q(merchant_refund_id__in=refund_ids)
     return WebhookDelivery.objects.filter(named).order_by("received_at").iterator()
+
+
+def notices(order: PaymentOrder) -> list[Notice]:
+    """The news of the order whose mails went out or will never be sent, oldest first."""
+    told = Notice.objects.filter(merchant_order_id=order.merchant_order_id)
+    return sorted((notice for notice in told if notice.is_settled), key=_settled_at)
+
+
+def _settled_at(notice: Notice) -> datetime:
+    return notice.sent_at or notice.dropped_at or notice.created_at
+
+
+def _of_notice(notice: Notice) -> Line:
+    what, note = notice.get_news_display(), notice.merchant_refund_id
+    if notice.sent_at:
+        return Line(notice.sent_at, "mail", f"Mailed to the customer: {what}", note)
+    reason = "It had become pointless, or the order names no address."
+    return Line(_settled_at(notice), "mail", f"No mail any more: {what}", reason)
 
 
 def _of_webhook(delivery: WebhookDelivery) -> Line:
