@@ -53,7 +53,7 @@ def collect(found: Dossier, *, by: str, plain: bool, now: datetime) -> dict[str,
         "made_at": _moment(now),
         "made_by": by,
         "personal_data": "as it is" if plain else "masked",
-        "order": _order(found.order),
+        "order": _order(found),
         "customer": {name: getattr(customer, name) for name in ("name", "email", "phone", "address")},
         "bought": {name: found.order.snapshot.get(name, "") for name in BOUGHT},
         "booking": _booking(found),
@@ -73,7 +73,8 @@ def collect(found: Dossier, *, by: str, plain: bool, now: datetime) -> dict[str,
     }
 
 
-def _order(order: PaymentOrder) -> dict[str, Any]:
+def _order(found: Dossier) -> dict[str, Any]:
+    order = found.order
     instants = ("created_at", "expires_at", "paid_at", "completed_at")
     texts = (
         "gateway_order_id",
@@ -86,7 +87,7 @@ def _order(order: PaymentOrder) -> dict[str, Any]:
     )
     return {
         "merchant_order_id": order.merchant_order_id,
-        "cart_id": order.cart_id,
+        "cart_id": found.cart,
         "amount": rupees(order.amount),
         "status": order.status,
         **{name: getattr(order, name) for name in texts},

@@ -14,7 +14,7 @@ from catalog.money import rupees
 from ops import words
 from ops.access import may_see_people, staff_page
 from ops.hands import buttons, known, refundable
-from ops.people import Person, person
+from ops.people import Person, cart, person
 from ops.timeline import Line, refunds_of, timeline
 from payments.models import PaymentOrder, Refund
 from payments.refunds import left_to_refund
@@ -28,6 +28,7 @@ class Dossier:
     """
 
     order: PaymentOrder
+    cart: str
     booking: Booking | None
     customer: Person
     bought: str
@@ -43,6 +44,7 @@ def dossier(merchant_order_id: str, *, plain: bool) -> Dossier:
     booking = Booking.objects.filter(merchant_order_id=order.merchant_order_id).first()
     return Dossier(
         order=order,
+        cart=cart(order.cart_id, plain=plain),
         booking=booking,
         customer=person(order.snapshot, booking, plain=plain),
         bought=_joined(order.snapshot, "puja", "package"),

@@ -39,6 +39,11 @@ def person(snapshot: Mapping[str, Any], booking: Booking | None, *, plain: bool)
     return found if plain else found.masked()
 
 
+def cart(cart_id: str, *, plain: bool) -> str:
+    """The cart's id, unless `plain` its beginning: whoever has the whole id has a guest's cart."""
+    return cart_id if plain else f"{cart_id[:8]}…"
+
+
 def _masked_email(email: str) -> str:
     if not email:
         return ""

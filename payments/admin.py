@@ -45,8 +45,14 @@ class PaymentOrderAdmin(ReadOnly):
     )
     list_filter = ("status", "fulfilment", "attention")
     search_fields = ("merchant_order_id", "cart_id", "fulfilment_reference", "utr", "gateway_order_id")
-    exclude = ("pay_page_url",)
+    readonly_fields = ("cart",)
+    exclude = ("pay_page_url", "snapshot", "cart_id")  # who is named in it, and what opens a guest's cart
     inlines = (EventInline,)
+
+    @admin.display(description="cart")
+    def cart(self, order: PaymentOrder) -> str:
+        """Enough to tell carts apart; whoever has the whole id has a guest's cart."""
+        return f"{order.cart_id[:8]}…"
 
 
 @admin.register(Refund)

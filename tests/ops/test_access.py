@@ -19,6 +19,7 @@ NEEDS = {
     "book": "ops.book_anyway",
     "settle": "ops.settle_attention",
 }
+PERSONAL = ("Asha", "asha@example.com", "98765", "MG Road")
 OF_AN_ORDER = ("order", "evidence", "evidence_json", *NEEDS)
 PAGES = [pattern.name for pattern in urls.urlpatterns]
 QUERIES = {"search": "?q=nobody", "day_csv": "?day=2026-11-24"}
@@ -125,6 +126,16 @@ def test_page_of_no_order_is_not_found(boss, page):
     answer = boss.get(reverse(f"ops:{page}", args=["OKP-nobody"]))
 
     assert answer.status_code == 404
+
+
+def test_the_admins_page_of_an_order_names_no_customer_and_no_key_to_the_cart(signed_in):
+    order = rows.booked()
+
+    text = signed_in(rows.SEE).get(f"/admin/payments/paymentorder/{order.pk}/change/").content.decode()
+
+    assert order.merchant_order_id in text
+    assert [word for word in (*PERSONAL, order.cart_id) if word in text] == []
+    assert f"{order.cart_id[:8]}…" in text
 
 
 def test_the_admin_links_here_for_those_who_may_see(signed_in, client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from payments import inbox, transitions
@@ -60,6 +61,19 @@ def test_order_page_without_the_right_shows_too_little_to_reach_anybody(signed_i
     assert shown(text) == []
     for masked in ("A••• R•••", "a•••@example.com", "••• 3210"):
         assert masked in text
+
+
+@pytest.mark.parametrize("path", ["", "evidence/", "evidence.json"])
+def test_pages_without_the_right_show_the_beginning_of_the_cart_which_opens_nothing(boss, path):
+    order = rows.booked()
+    clerk = Client()
+    clerk.force_login(rows.staff(rows.SEE, name="clerk"))
+
+    masked, plain = (c.get(f"/ops/orders/{order.merchant_order_id}/{path}") for c in (clerk, boss))
+
+    assert order.cart_id not in masked.content.decode()
+    assert f"{order.cart_id[:8]}…" in masked.content.decode()
+    assert order.cart_id in plain.content.decode()
 
 
 def test_order_page_masks_an_order_that_was_never_booked(signed_in):
