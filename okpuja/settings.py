@@ -71,14 +71,21 @@ def _parsed(name: str, parse: object, value: object):  # type: ignore[no-untyped
         raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
+def _is_weak(key: str) -> bool:
+    return key == DEMO_SECRET_KEY or len(key) < 50 or len(set(key)) < 5
+
+
 # Django
 DEBUG = _setting(env.bool, "DEBUG", False)
 SECRET_KEY = _setting(env.str, "SECRET_KEY", DEMO_SECRET_KEY if DEBUG else "")
-if not DEBUG and (SECRET_KEY == DEMO_SECRET_KEY or len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
+SECRET_KEY_FALLBACKS = [key.strip() for key in _setting(env.list, "SECRET_KEY_FALLBACKS", [])]
+if not DEBUG and _is_weak(SECRET_KEY):
     raise ImproperlyConfigured(
         "SECRET_KEY is missing, the demo's, or shorter than 50 characters. Set SECRET_KEY to a long random string,"
         " or DEBUG=1 for development: python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
     )
+if not DEBUG and any(map(_is_weak, SECRET_KEY_FALLBACKS)):
+    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS has a key that is no SECRET_KEY of before: leave it out.")
 
 PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")
 FRONTEND_URL = _address("FRONTEND_URL")

@@ -57,7 +57,7 @@ def collect(found: Dossier, *, by: str, plain: bool, now: datetime) -> dict[str,
         "customer": {name: getattr(customer, name) for name in ("name", "email", "phone", "address")},
         "bought": {name: found.order.snapshot.get(name, "") for name in BOUGHT},
         "booking": _booking(found),
-        "shown": _shown(found.order),
+        "shown": _shown(found),
         "mailed": _mailed(found, plain=plain),
         "refunds": [_refund(refund) for refund in found.refunds],
         "timeline": [
@@ -110,16 +110,16 @@ def _booking(found: Dossier) -> dict[str, Any] | None:
     }
 
 
-def _shown(order: PaymentOrder) -> list[str]:
+def _shown(found: Dossier) -> list[str]:
     """What the site showed the customer, as far as the records say."""
-    bought = order.snapshot
+    order, bought = found.order, found.order.snapshot
     what = ", ".join(str(bought[name]) for name in BOUGHT if bought.get(name))
     shown = [f"Before paying: {what or 'the cart'}, to be paid: ₹{rupees(order.amount)}."]
     if order.gateway_order_id:
         shown.append(f"PhonePe's payment page of order {order.gateway_order_id}.")
     if order.status in (Status.PENDING, Status.INITIATED):
         return shown
-    page = destination(order)
+    page = destination(order).replace(order.cart_id, found.cart)
     address = page if page.startswith("http") else f"{settings.PUBLIC_URL}{page}"
     return [*shown, f"Since the payment was decided, whoever comes back is led to {address}"]
 

@@ -5,6 +5,7 @@ import os
 os.environ.update(
     DEBUG="0",
     SECRET_KEY="for-tests-only-" + "0123456789abcdef" * 3,
+    SECRET_KEY_FALLBACKS="",
     PUBLIC_URL="http://localhost:8000",
     FRONTEND_URL="",
     ALLOWED_HOSTS="*",

@@ -59,6 +59,19 @@ def test_production_without_a_strong_secret_key_of_its_own_is_refused(
     assert not key.get("SECRET_KEY") or key["SECRET_KEY"] not in told
 
 
+def test_keys_that_were_replaced_are_read_and_none_may_be_weak(project: Path) -> None:
+    old, older = KEY[::-1], "another-" * 8
+    weak = refusal(read(project, SECRET_KEY=KEY, SECRET_KEY_FALLBACKS=f"{old},short"))
+
+    done = read(
+        project, "settings.SECRET_KEY_FALLBACKS", SECRET_KEY=KEY, SECRET_KEY_FALLBACKS=f"{old}, {older}"
+    )
+
+    assert read(project, "settings.SECRET_KEY_FALLBACKS", SECRET_KEY=KEY).stdout == "[]\n"
+    assert done.stdout == f"{[old, older]}\n"
+    assert ("SECRET_KEY_FALLBACKS" in weak, old in weak) == (True, False)
+
+
 def test_development_needs_nothing(project: Path) -> None:
     done = read(project, "settings.DEBUG, settings.DATABASES['default']['ENGINE']", DEBUG="1")
 

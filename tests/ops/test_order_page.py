@@ -63,9 +63,10 @@ def test_order_page_without_the_right_shows_too_little_to_reach_anybody(signed_i
         assert masked in text
 
 
+@pytest.mark.parametrize("made", [rows.booked, rows.undelivered])
 @pytest.mark.parametrize("path", ["", "evidence/", "evidence.json"])
-def test_pages_without_the_right_show_the_beginning_of_the_cart_which_opens_nothing(boss, path):
-    order = rows.booked()
+def test_pages_without_the_right_show_the_beginning_of_the_cart_which_opens_nothing(boss, path, made):
+    order = made()
     clerk = Client()
     clerk.force_login(rows.staff(rows.SEE, name="clerk"))
 
