@@ -12,7 +12,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from payments import checkers
-from payments.models import Checker, GatewayThrottle, PaymentOrder
+from payments.models import AuditRun, Checker, GatewayThrottle, PaymentOrder, WebhookDelivery
 from payments.states import OPEN, Fulfilment, Status
 
 HOUR = timedelta(hours=1)
@@ -51,7 +51,7 @@ class Today:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Everything the first page shows."""
+    """Everything the first page shows. `unannounced`: payments of the last hour, 0 when a webhook came in it."""
 
     now: datetime
     today: Today
@@ -65,6 +65,16 @@ class Health:
     checkers: list[Checker]
     silent_checkers: list[Checker]
     failed_jobs: list[dict[str, Any]]
+    audit: AuditRun | None
+    unannounced: int
+
+    @property
+    def audit_silent_s(self) -> float:
+        """How long the checkers that run have owed us an audit: since its last run, or since the first of them started."""
+        if not self.checkers:
+            return 0.0
+        since = self.audit.at if self.audit else min(c.started_at for c in self.checkers)
+        return (self.now - since).total_seconds()
 
     @property
     def overdue_s(self) -> float:
@@ -99,6 +109,8 @@ def read(now: datetime) -> Health:
         failed_jobs=list(
             ProcrastinateJob.objects.filter(status="failed").values("task_name").annotate(count=Count("id"))
         ),
+        audit=AuditRun.objects.order_by("-at").first(),
+        unannounced=_unannounced(since=now - HOUR),
     )
 
 
@@ -111,6 +123,12 @@ def _today(now: datetime) -> Today:
         open=Count("pk", filter=Q(fulfilment=Fulfilment.DUE) | ~Q(attention="")),
     )
     return Today(sums["count"], sums["paise"] or 0, sums["open"])
+
+
+def _unannounced(*, since: datetime) -> int:
+    if WebhookDelivery.objects.filter(received_at__gte=since).exists():
+        return 0
+    return PaymentOrder.objects.filter(completed_at__gte=since, status=Status.SUCCESS).count()
 
 
 def _calls(*, since: datetime) -> Calls:

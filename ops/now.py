@@ -16,6 +16,8 @@ from ops.words import grouped, some, span
 
 LATE_S = 60.0  # a due order is asked about within seconds while a checker runs
 MANY_FAILED_PERCENT = 20.0
+AUDIT_LATE_S = 900.0  # three of its runs
+MANY_UNANNOUNCED = 5  # as the alert PaymentsWebhookSilence
 FEW_CALLS = 5  # too few to speak of a rate
 
 
@@ -82,6 +84,25 @@ def _troubles(found: Health) -> Iterator[str]:
     calls = found.calls
     if calls.count >= FEW_CALLS and calls.failed_percent > MANY_FAILED_PERCENT:
         yield f"{calls.failed_percent:.0f} % of the calls to PhonePe failed in the last hour."
+    yield from _auditors(found)
+    if found.unannounced >= MANY_UNANNOUNCED:
+        yield (
+            f"{some(found.unannounced, 'payment', 'payments')} came in the last hour, and not one webhook. They are"
+            " found by asking, so customers wait longer. manage.py payments_doctor says whether webhooks can come in."
+        )
     if found.failed_jobs:
         jobs = ", ".join(f"{job['task_name']} ({job['count']})" for job in found.failed_jobs)
         yield f"Jobs gave up for good: {jobs}. See the checker's log, mend the cause and retry them."
+
+
+def _auditors(found: Health) -> Iterator[str]:
+    """What the auditor found last, and its silence, which is no good news."""
+    if found.audit_silent_s > AUDIT_LATE_S:
+        last = f"last ran {span(found.audit_silent_s)} ago" if found.audit else "has never run"
+        yield (
+            f"The auditor {last}. It is a job of the checkers and runs every five minutes: see the checker's log,"
+            " or run manage.py payment_audit."
+        )
+    if found.audit and found.audit.findings:
+        rules = ", ".join(f"{name} ({count})" for name, count in sorted(found.audit.findings.items()))
+        yield f"The auditor found broken rules: {rules}. manage.py payment_audit names the orders."

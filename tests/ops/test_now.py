@@ -14,7 +14,7 @@ from procrastinate.contrib.django import app as jobs
 
 from ops import health, now
 from payments import transitions
-from payments.models import Checker, GatewayThrottle, PaymentOrder
+from payments.models import AuditRun, Checker, GatewayThrottle, PaymentOrder, WebhookDelivery
 from payments.states import Source
 from phonepe_pg import Unavailable, UnknownOrder
 from tests import make
@@ -26,8 +26,14 @@ NOON = datetime(2026, 11, 24, 12, 0, tzinfo=ZoneInfo("Asia/Kolkata"))
 
 
 def checker(seen_at: datetime = NOON, **fields: Any) -> Checker:
+    """A checker that has run for hours, and its auditor's run of just now."""
+    audited(seen_at)
     values = {"name": "host:1", "started_at": NOON - timedelta(hours=5), "seen_at": seen_at, "interval_s": 60}
     return Checker.objects.create(**values | fields)
+
+
+def audited(at: datetime, **findings: int) -> None:
+    AuditRun.objects.create(at=at, took_ms=5, findings=findings)
 
 
 def quiet(**fields: Any) -> PaymentOrder:
@@ -149,6 +155,61 @@ def test_now_names_jobs_that_gave_up():
     (trouble,) = told()[1]
 
     assert trouble.startswith("Jobs gave up for good: bookings.send_confirmation (1).")
+
+
+@pytest.mark.parametrize(("ago_min", "troubles"), [(14, 0), (16, 1)])
+def test_now_speaks_of_an_auditor_that_is_silent_beside_a_checker(ago_min, troubles):
+    checker()
+    AuditRun.objects.update(at=NOON - timedelta(minutes=ago_min))
+
+    verdict, found = told()
+
+    assert len(found) == troubles
+    assert verdict.endswith("see below what is wrong." if troubles else "nothing needs you.")
+    assert [trouble.split(".")[0] for trouble in found] == ["The auditor last ran 16 min ago"][:troubles]
+
+
+@pytest.mark.parametrize(("up_min", "found"), [(14, []), (16, ["The auditor has never run"])])
+def test_now_gives_a_new_checker_time_for_its_first_audit(up_min, found):
+    checker(started_at=NOON - timedelta(minutes=up_min))
+    AuditRun.objects.all().delete()
+
+    assert [trouble.split(".")[0] for trouble in told()[1]] == found
+
+
+def test_now_without_a_checker_does_not_blame_the_auditor_too():
+    checker(seen_at=NOON - timedelta(hours=1))
+
+    assert [trouble.split(":")[0] for trouble in told()[1]] == ["No payment checker is running"]
+
+
+def test_now_says_what_the_auditor_found_last_and_forgets_it_when_all_is_well_again():
+    checker()
+    audited(NOON + timedelta(seconds=1), unpaid_booking=2)
+
+    verdict, (trouble,) = told()
+    audited(NOON + timedelta(seconds=2))
+
+    assert verdict.endswith("see below what is wrong.")
+    assert trouble.startswith(
+        "The auditor found broken rules: unpaid_booking (2). manage.py payment_audit names"
+    )
+    assert told()[1] == []
+
+
+def test_now_speaks_of_webhooks_that_stay_away():
+    checker()
+    for _ in range(5):
+        rows.booked(at=NOON - timedelta(minutes=5))
+
+    verdict, (trouble,) = told()
+    webhook = WebhookDelivery.objects.create(body_sha256="x", received_at=NOON - timedelta(minutes=59))
+
+    assert verdict.endswith("see below what is wrong.")
+    assert trouble.startswith("5 payments came in the last hour, and not one webhook.")
+    assert told()[1] == []
+    WebhookDelivery.objects.filter(pk=webhook.pk).update(received_at=NOON - timedelta(minutes=61))
+    assert told()[1] == [trouble]
 
 
 def test_now_page_shows_the_machinery(boss):

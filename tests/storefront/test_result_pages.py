@@ -80,6 +80,20 @@ def test_the_link_of_the_mail_shows_a_guest_all_of_their_booking_and_no_other(cl
         assert (fact in opened, fact in wrong) == (True, False)
 
 
+def test_the_link_of_a_mail_signed_by_a_key_that_was_replaced_opens_until_the_key_is_forgotten(
+    client, settings
+):
+    mine = booked(rows.cart())
+    link = links.own_page(mine).removeprefix(settings.PUBLIC_URL)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another-" * 8
+
+    kept = text_of(client.get(link))
+    settings.SECRET_KEY_FALLBACKS = []
+    forgotten = text_of(client.get(link))
+
+    assert ("Asha Rao" in kept, "Asha Rao" in forgotten) == (True, False)
+
+
 def test_the_calendar_file_needs_the_link_of_the_mail(client):
     booking = booked(rows.cart())
     path = f"/booking-success/{booking.booking_id}/calendar.ics"
