@@ -85,7 +85,9 @@ if not DEBUG and _is_weak(SECRET_KEY):
         " or DEBUG=1 for development: python -c 'import secrets; print(secrets.token_urlsafe(50))' makes one."
     )
 if not DEBUG and any(map(_is_weak, SECRET_KEY_FALLBACKS)):
-    raise ImproperlyConfigured("SECRET_KEY_FALLBACKS has a key that is no SECRET_KEY of before: leave it out.")
+    raise ImproperlyConfigured(
+        "SECRET_KEY_FALLBACKS has a key that is no SECRET_KEY of before: leave it out."
+    )
 
 PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")
 FRONTEND_URL = _address("FRONTEND_URL")

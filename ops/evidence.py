@@ -16,7 +16,6 @@ from bookings import mails
 from ops.access import may_see_people, staff_page
 from ops.orders import Dossier, dossier
 from ops.timeline import notices
-from payments.models import PaymentOrder
 from payments.pages import destination
 from payments.standing import rupees
 from payments.states import Status

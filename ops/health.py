@@ -70,7 +70,7 @@ class Health:
 
     @property
     def audit_silent_s(self) -> float:
-        """How long the checkers that run have owed us an audit: since its last run, or since the first of them started."""
+        """How long no audit has run beside running checkers: since the last one, or since the first of them started."""
         if not self.checkers:
             return 0.0
         since = self.audit.at if self.audit else min(c.started_at for c in self.checkers)
