@@ -31,13 +31,14 @@ SQL = """
     )
     SELECT o.at, o.merchant_order_id, o.gateway_order_id, o.utr, o.amount, o.status, o.fulfilment, o.attention,
         taken.paise, b.booking_id, coalesce(b.amount, 0), coalesce(back.sent, 0), coalesce(back.going, 0),
-        settled.by_hand IS NOT NULL
+        settled.by_hand IS NOT NULL,
+        taken.told IS NULL AND NOT EXISTS (SELECT FROM payments_event e WHERE e.order_id = o.id)
     FROM paid o
     LEFT JOIN LATERAL (
         SELECT booking_id, amount FROM bookings_booking WHERE merchant_order_id = o.merchant_order_id LIMIT 1
     ) b ON true
     LEFT JOIN LATERAL (
-        SELECT CASE WHEN jsonb_typeof(e.detail->'body'->'amount') = 'number'
+        SELECT true AS told, CASE WHEN jsonb_typeof(e.detail->'body'->'amount') = 'number'
             THEN (e.detail->'body'->>'amount')::numeric::bigint END AS paise
         FROM payments_event e WHERE e.order_id = o.id AND e.kind = 'answered' AND e.detail->>'state' = 'COMPLETED'
         ORDER BY e.id DESC LIMIT 1
@@ -74,12 +75,20 @@ class Kind(StrEnum):
     BEING_BOOKED = "paid, being booked"
     WAITING = "waits for a person"
     SETTLED = "settled by a person"
+    ANSWER_GONE = "booked or given back; answer no longer kept"
     UNEXPLAINED = "NOT EXPLAINED"
+
+
+ENDS = (Kind.BOOKED, Kind.REFUNDED_BOOKING, Kind.GIVEN_BACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment of the day. Sums are paise; `taken_paise` is PhonePe's word, None when no answer was kept."""
+    """One payment of the day. Sums are paise; `taken_paise` is PhonePe's word, None when no answer was kept.
+
+    With `is_forgotten` the whole trail was let go (`prune_records`): what is left is that the order was paid, which
+    it is only when PhonePe's sum was the order's.
+    """
 
     at: datetime
     merchant_order_id: str
@@ -95,31 +104,41 @@ class Payment:
     sent_back_paise: int
     going_back_paise: int
     is_settled: bool
+    is_forgotten: bool
+
+    @property
+    def counted_paise(self) -> int | None:
+        """What PhonePe took: by its answer, else by our own record of when it was still kept."""
+        return self.order_paise if self.is_forgotten else self.taken_paise
 
     @property
     def difference_paise(self) -> int:
         """What PhonePe took and neither a booking nor a refund accounts for; below zero: given twice."""
-        return (self.taken_paise or 0) - self.booked_paise - self.sent_back_paise - self.going_back_paise
+        return (self.counted_paise or 0) - self.booked_paise - self.sent_back_paise - self.going_back_paise
 
     @property
     def kind(self) -> Kind:
+        found = self._kind_of_kept()
+        return Kind.ANSWER_GONE if self.is_forgotten and found in ENDS else found
+
+    def _kind_of_kept(self) -> Kind:
         back = self.sent_back_paise + self.going_back_paise
         if self.attention:
             return Kind.WAITING
         if self.status != "SUCCESS":
             return Kind.SETTLED if self.is_settled else Kind.UNEXPLAINED
-        if self.taken_paise != self.order_paise or back > self.taken_paise:
+        if self.counted_paise != self.order_paise or back > self.counted_paise:
             return Kind.UNEXPLAINED
         if self.booking_id:
             return self._kind_of_booked(back)
-        if back == self.taken_paise:
+        if back == self.counted_paise:
             return Kind.GOING_BACK if self.going_back_paise else Kind.GIVEN_BACK
         if self.fulfilment == "DUE":
             return Kind.BEING_BOOKED
         return Kind.SETTLED if self.is_settled else Kind.UNEXPLAINED
 
     def _kind_of_booked(self, back: int) -> Kind:
-        if self.booked_paise != self.taken_paise or self.fulfilment != "BOOKED":
+        if self.booked_paise != self.counted_paise or self.fulfilment != "BOOKED":
             return Kind.UNEXPLAINED
         return Kind.REFUNDED_BOOKING if back else Kind.BOOKED
 
@@ -136,7 +155,7 @@ class Sums:
 
     def add(self, payment: Payment) -> None:
         self.count += 1
-        self.taken += payment.taken_paise or 0
+        self.taken += payment.counted_paise or 0
         self.booked += payment.booked_paise
         self.sent_back += payment.sent_back_paise
         self.going_back += payment.going_back_paise
@@ -153,7 +172,7 @@ class UnpaidBooking:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A day's account. `differences` are the payments that are not simply booked."""
+    """A day's account. `differences` are the payments that are not simply booked, as far as answers are kept."""
 
     day: date
     kinds: dict[Kind, Sums]
@@ -185,7 +204,7 @@ def report(day: date) -> Report:
         day=day,
         kinds={kind: kinds[kind] for kind in Kind if kind in kinds},
         total=total,
-        differences=[p for p in payments if p.kind != Kind.BOOKED],
+        differences=[p for p in payments if p.kind not in (Kind.BOOKED, Kind.ANSWER_GONE)],
         unpaid_bookings=[UnpaidBooking(*row) for row in _rows(UNPAID_BOOKINGS, span)],
         refunds_sent=refunds,
         refunds_sent_paise=refunds_paise,

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from bookings.models import Booking
 from ops import reconcile
 from ops.reconcile import Kind
-from payments import byhand
+from payments import byhand, retention
 from payments.models import PaymentEvent, PaymentOrder
 from tests import make
 from tests.ops import rows
@@ -119,6 +119,43 @@ def test_report_shouts_what_nobody_can_explain(break_it):
 
     assert (kinds(), found.unexplained) == ({"UNEXPLAINED": 1}, 1)
     assert [p.merchant_order_id for p in found.differences] == [order.merchant_order_id]
+
+
+def forgotten(*orders: PaymentOrder) -> None:
+    """Their trails are let go, as `prune_records` does after a year."""
+    list(retention.prune_events(before=NOON + timedelta(days=400)))
+    assert not PaymentEvent.objects.filter(order__in=orders).exists()
+
+
+def test_report_of_a_day_whose_answers_were_let_go_finds_every_rupee_and_says_so(capsys):
+    orders = [rows.booked(at=NOON), rows.booked(at=NOON), rows.undelivered(at=NOON)]
+    rows.refund(orders[1], 5000)
+    rows.refund(orders[2], 149900)
+    forgotten(*orders)
+
+    found = report()
+    call_command("reconcile_day", "2026-11-20")
+
+    assert (kinds(), found.unexplained, found.differences) == ({"ANSWER_GONE": 3}, 0, [])
+    assert [p.difference_paise for p in found.payments] == [0, -5000, 0]
+    assert (found.total.taken, found.total.booked, found.total.sent_back) == (449700, 299800, 154900)
+    assert "answer no longer kept" in capsys.readouterr().out
+
+
+def test_report_without_answers_still_shouts_what_our_own_records_do_not_explain():
+    unbooked, unlike, given_twice = (rows.booked(at=NOON) for _ in range(3))
+    undelivered = rows.undelivered(at=NOON)
+    rows.refund(given_twice, 149900)
+    forgotten(unbooked, unlike, undelivered, given_twice)
+    kept = rows.booked(at=NOON)
+    with make.unguarded():
+        Booking.objects.filter(merchant_order_id=unbooked.merchant_order_id).delete()
+        Booking.objects.filter(merchant_order_id=unlike.merchant_order_id).update(amount=1)
+        PaymentEvent.objects.filter(
+            order=kept, kind="answered"
+        ).delete()  # a hole in a trail that is still here
+
+    assert kinds() == {"ANSWER_GONE": 1, "UNEXPLAINED": 4}
 
 
 def answered(order: PaymentOrder, detail: dict) -> None:
