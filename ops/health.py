@@ -70,10 +70,11 @@ class Health:
 
     @property
     def audit_silent_s(self) -> float:
-        """How long no audit has run beside running checkers: since the last one, or since the first of them started."""
+        """How long checkers have been running without an audit."""
         if not self.checkers:
             return 0.0
-        since = self.audit.at if self.audit else min(c.started_at for c in self.checkers)
+        up_since = min(c.started_at for c in self.checkers)
+        since = max(up_since, self.audit.at) if self.audit else up_since
         return (self.now - since).total_seconds()
 
     @property

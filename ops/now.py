@@ -98,7 +98,8 @@ def _troubles(found: Health) -> Iterator[str]:
 def _auditors(found: Health) -> Iterator[str]:
     """What the auditor found last, and its silence, which is no good news."""
     if found.audit_silent_s > AUDIT_LATE_S:
-        last = f"last ran {span(found.audit_silent_s)} ago" if found.audit else "has never run"
+        ago = (found.now - found.audit.at).total_seconds() if found.audit else 0.0
+        last = f"last ran {span(ago)} ago" if found.audit else "has never run"
         yield (
             f"The auditor {last}. It is a job of the checkers and runs every five minutes: see the checker's log,"
             " or run manage.py payment_audit."

@@ -177,6 +177,17 @@ def test_now_gives_a_new_checker_time_for_its_first_audit(up_min, found):
     assert [trouble.split(".")[0] for trouble in told()[1]] == found
 
 
+def test_now_gives_a_checker_that_was_started_again_time_for_its_audit():
+    checker(started_at=NOON - timedelta(minutes=14))
+    AuditRun.objects.update(at=NOON - timedelta(hours=9))
+
+    before = told()[1]
+    Checker.objects.update(started_at=NOON - timedelta(minutes=16))
+
+    assert before == []
+    assert [trouble.split(".")[0] for trouble in told()[1]] == ["The auditor last ran 9 h ago"]
+
+
 def test_now_without_a_checker_does_not_blame_the_auditor_too():
     checker(seen_at=NOON - timedelta(hours=1))
 
