@@ -101,6 +101,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "puja": lambda: "/puja/ganesh-puja/",
     "cart": lambda: f"/cart/{cart().cart_id}/",
     "cart-begun": lambda: f"/cart/{order().cart_id}/",
+    "cart-in-doubt": lambda: f"/cart/{order(Status.EXPIRED, attention='still_pending').cart_id}/",
     "login": lambda: "/accounts/login/",
     "not-found": lambda: "/nothing/",
     "pending": lambda: pending(order()),
