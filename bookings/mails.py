@@ -1,10 +1,16 @@
-"""What we write to customers, and that each mail goes out once."""
+"""What we write to customers, one mail per event.
+
+A process that dies between the mail server's yes and our commit leaves the mail to be sent again, under the same
+Message-ID. Nobody can do better: the server has no word for "had I sent you this?".
+"""
 
 from __future__ import annotations
 
 from smtplib import SMTPException, SMTPRecipientsRefused
+from urllib.parse import urlsplit
 
 import structlog
+from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.template.loader import render_to_string
@@ -44,7 +50,11 @@ def confirmation(booking: Booking) -> EmailMultiAlternatives:
     """The mail with its receipt, and the date as a calendar file."""
     order = PaymentOrder.objects.named(booking.merchant_order_id).first()
     with translation.override(language_of(order)):
-        mail = _mail(letters.confirmation(booking, order), to=booking.email)
+        mail = _mail(
+            letters.confirmation(booking, order),
+            to=booking.email,
+            event=f"confirmation.{booking.booking_id}",
+        )
     mail.attach(f"{booking.booking_id}.ics", invitation(booking).decode(), "text/calendar")
     return mail
 
@@ -72,8 +82,9 @@ def send_notice(notice_id: int) -> bool:
 
 def news(notice: Notice, order: PaymentOrder) -> EmailMultiAlternatives:
     """The mail about this news of the order, to the address that it was ordered with."""
+    about = notice.merchant_refund_id or notice.merchant_order_id
     with translation.override(language_of(order)):
-        return _mail(letters.of(notice, order), to=order.snapshot["email"])
+        return _mail(letters.of(notice, order), to=order.snapshot["email"], event=f"{notice.news}.{about}")
 
 
 def language_of(order: PaymentOrder | None) -> str | None:
@@ -81,10 +92,15 @@ def language_of(order: PaymentOrder | None) -> str | None:
     return (order.snapshot.get("language") if order else None) or None
 
 
-def _mail(letter: Letter, *, to: str) -> EmailMultiAlternatives:
+def _mail(letter: Letter, *, to: str, event: str) -> EmailMultiAlternatives:
+    """The mail under its event's name: whoever gets it a second time, after a crash of ours, can tell."""
+    name = f"<{event}@{urlsplit(settings.PUBLIC_URL).hostname}>"
     context = {"letter": letter, "language": translation.get_language()}
     mail = EmailMultiAlternatives(
-        subject=letter.subject, body=render_to_string("bookings/letter.txt", context), to=[to]
+        subject=letter.subject,
+        body=render_to_string("bookings/letter.txt", context),
+        to=[to],
+        headers={"Message-ID": name},
     )
     mail.attach_alternative(render_to_string("bookings/letter.html", context), "text/html")
     return mail

@@ -53,7 +53,8 @@ WHY = {
     ),
     "still_pending": (
         "PhonePe still says PENDING although the whole watch is over.",
-        "Ask once more now. When it stays so, ask PhonePe's support with the text on the order's page.",
+        "Ask once more now. When it stays so, ask PhonePe's support with the text on the order's page. Until it is"
+        " decided or marked as settled, the customer cannot pay for this cart anew.",
     ),
     "refund_failed": (
         "PhonePe says that a refund failed.",

@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 TURN_S = 3.0  # how long a customer waits for a place among the calls
 SETTLE_S = 10.0  # how long for the word about an earlier attempt
 ALREADY_PAID = "This has been paid for already."
+IN_DOUBT = (
+    "PhonePe has not told us yet whether your earlier payment went through. A person looks at it and writes to you:"
+    " please do not pay again until then."
+)
 UNAVAILABLE = "PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."
 
 
@@ -44,6 +48,8 @@ def start(payable: Payable) -> Started:
     """
     if PaymentOrder.objects.paid().filter(cart_id=payable.reference).exists():
         raise AlreadyPaid(ALREADY_PAID)
+    if PaymentOrder.objects.in_doubt().filter(cart_id=payable.reference).exists():
+        raise NotPayable(IN_DOUBT)
     earlier = PaymentOrder.objects.open().filter(cart_id=payable.reference).first()
     if earlier is not None:
         resumed = _resume(earlier)

@@ -55,6 +55,10 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         disputed = Q(gateway_state=COMPLETED, handled="") & ~Q(status=Status.SUCCESS)
         return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
+    def in_doubt(self) -> PaymentOrderQuerySet:
+        """Orders that nobody watches any more and that PhonePe may still complete: a person finds out."""
+        return self.filter(attention=Attention.STILL_PENDING)
+
     def telling_first(self) -> PaymentOrderQuerySet:
         """The order that speaks for its cart first: the booked one, a paid one, the open one, the newest."""
         weight = Case(

@@ -94,13 +94,17 @@ def _summary(
     request: HttpRequest, found: Cart, order: PaymentOrder | None, *, trouble: str = "", status: int = 200
 ) -> HttpResponse:
     begun = order if order is not None and not order.is_final else None
-    if not begun and not trouble:
+    is_in_doubt = PaymentOrder.objects.in_doubt().filter(cart_id=str(found.cart_id)).exists()
+    if is_in_doubt:
+        trouble = checkout.IN_DOUBT
+    elif not begun and not trouble:
         trouble = hindrance(found, now=timezone.localtime())
     context = {
         "cart": found,
         "total": begun.amount if begun else found.total_paise,
         "begun": begun,
         "trouble": trouble,
+        "is_in_doubt": is_in_doubt,
         "is_over": trouble in (NEW_DATE, NOT_OFFERED, TAKEN_BY_OTHERS),
     }
     return render(request, "storefront/cart.html", context, status=status)

@@ -23,11 +23,8 @@ def telling(cart_id: str) -> PaymentOrder | None:
 def may_try_again(cart_id: str) -> bool:
     """Whether the page may offer a new payment: none of the cart's orders is open, paid or in doubt."""
     orders = PaymentOrder.objects.filter(cart_id=cart_id)
-    in_doubt = orders.filter(attention=Attention.STILL_PENDING)
-    return not any(
-        some.exists()
-        for some in (orders.open(), orders.paid(), orders.filter(status=Status.SUCCESS), in_doubt)
-    )
+    arrived = orders.filter(status=Status.SUCCESS)
+    return not any(some.exists() for some in (orders.open(), orders.paid(), arrived, orders.in_doubt()))
 
 
 def is_disputed(order: PaymentOrder) -> bool:

@@ -45,5 +45,9 @@ REFUSED_BY_CART = (
 REFUSED_PAYMENT = (
     _("The chosen time is over. Please choose a new one."),
     _("This package is not offered any more. Please choose another one."),
+    _(
+        "PhonePe has not told us yet whether your earlier payment went through. A person looks at it and writes to"
+        " you: please do not pay again until then."
+    ),
     _("PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."),
 )

@@ -6,6 +6,7 @@ from email import message_from_bytes
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from icalendar import Calendar
 
 from bookings import jobs, links, mails
@@ -80,6 +81,20 @@ def test_the_confirmation_is_a_receipt_with_the_banks_reference():
     assert "  Paid by   UPI" in body
     assert "  UTR       123456789012" in body
     assert f"  Order     {booked.merchant_order_id}" in body
+
+
+@pytest.mark.django_db
+def test_a_confirmation_that_goes_out_again_after_a_crash_bears_the_same_message_id(settings):
+    settings.PUBLIC_URL = "https://shop.example"
+    booked = booking(booking_id="BK-163A5751")
+
+    with transaction.atomic():  # the mail server has it, and we die before we have noted that
+        assert mails.send_confirmation(booked.booking_id)
+        transaction.set_rollback(True)
+    assert mails.send_confirmation(booked.booking_id)
+
+    ids = [sent.message()["Message-ID"] for sent in mail.outbox]
+    assert ids == ["<confirmation.BK-163A5751@shop.example>"] * 2
 
 
 @pytest.mark.django_db

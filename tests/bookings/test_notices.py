@@ -90,6 +90,18 @@ def test_failed_payment_is_told_with_amount_order_and_the_way_back():
     assert f'href="http://localhost:8000/cart/{order.cart_id}/"' in html(sent)
 
 
+def test_every_mail_of_a_payment_bears_the_name_of_its_event_as_message_id():
+    order = booked(make.order())
+    back = refund(order)
+    started = sent_by_running()
+    complete(back)
+
+    ids = [sent.message()["Message-ID"] for sent in (*started, *sent_by_running())]
+
+    name = back.merchant_refund_id
+    assert ids == [f"<refund_started.{name}@localhost>", f"<refund_completed.{name}@localhost>"]
+
+
 def test_cancelled_payment_is_not_called_a_failure():
     settle(make.order(), make.answer("FAILED", code="ORDER_CANCELLED_BY_USER"))
 

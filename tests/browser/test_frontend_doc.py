@@ -24,7 +24,7 @@ from tests import make
 from tests.browser import elsewhere
 from tests.browser.conftest import Shop, Visitor, process_settings, visit
 from tests.browser.customer import press
-from tests.browser.frontend_doc import TEXT, at
+from tests.browser.frontend_doc import FILES, TEXT, at
 from tests.cart import rows as cart_rows
 from tests.journeys.customer import orders_known_to
 from tests.processes import ROOT, free_port, web
@@ -178,6 +178,44 @@ def test_page_of_the_document_leaves_money_that_buys_nothing_to_the_sites_own_pa
 
     visitor.page.wait_for_url(f"{api}/payment-failed/{cart_id}")
     expect(visitor.page.get_by_role("heading", level=1)).to_have_text("We will contact you about your money")
+
+
+def test_waiting_page_of_the_document_leads_on_when_a_paid_order_stays_without_a_booking(
+    browser: Browser, shop: Shop, front: str, api: str
+) -> None:
+    cart_id = str(cart_rows.cart().cart_id)
+    make.paid_order(cart_id=cart_id, fulfilment=Fulfilment.UNFULFILLABLE, attention="unfulfillable")
+    page = guest(browser, shop, front, api).page
+    page.clock.install()
+
+    page.goto(f"{front}/payment-pending/{cart_id}")
+    expect(page.get_by_role("status")).to_have_text("Paid. We are booking your puja.")
+    page.clock.fast_forward("00:10")
+
+    page.wait_for_url(f"{api}/payment-failed/{cart_id}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("We will contact you about your money")
+
+
+def test_screen_of_the_document_says_of_each_status_what_it_means() -> None:
+    [words] = re.findall(r"^function words.*?^}", FILES["PaymentScreen.tsx"], re.DOTALL | re.MULTILINE)
+    script = words.replace("status?: PaymentStatus", "status")
+    asked = (
+        f"for (const payment_status of {json.dumps(list(Status))}) console.log(words({{ payment_status }}))"
+    )
+
+    said = subprocess.run(
+        [needed("node"), "-e", f"{script}\n{asked}"], capture_output=True, text=True, timeout=20, check=True
+    ).stdout.splitlines()
+
+    firsts = {status: text.split(".")[0] for status, text in zip(list(Status), said, strict=True)}
+    assert firsts == {
+        "PENDING": "We are waiting for PhonePe",
+        "INITIATED": "We are waiting for PhonePe",
+        "SUCCESS": "Paid",
+        "FAILED": "The payment did not go through",
+        "CANCELLED": "This payment was closed",
+        "EXPIRED": "The time to pay is over",
+    }
 
 
 def test_page_of_an_origin_that_is_not_listed_can_neither_read_nor_order(

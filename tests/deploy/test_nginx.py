@@ -92,7 +92,8 @@ def configured(folder: Path, **ports: int) -> Path:
     as_me = "user root;\n" if os.geteuid() == 0 else ""  # pytest's folders are closed to others
     (folder / "nginx.conf").write_text(
         f"{as_me}daemon off;\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\n"
-        f"access_log {folder}/access.log;\n{temporary}include {folder}/okpuja.conf;\n}}\n"
+        f"access_log {folder}/access.log;\n{temporary}default_type application/octet-stream;\n"
+        f"include {folder}/okpuja.conf;\n}}\n"
     )
     return folder / "nginx.conf"
 
@@ -178,6 +179,7 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     (front.folder / "static").mkdir()
     (front.folder / "static" / "own.txt").write_text("from the folder")
     assert front.ask("/static/own.txt")[1] == "from the folder"
+    module_may_be_imported_elsewhere(front)
 
     order = customer.orders_known_to(sandbox, 1)[0]
     watch_events(front, order.cart_id)
@@ -185,6 +187,22 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     slow_bodies_hold_no_thread(front)
     restart_refuses_nobody(front)
     logs_are_json_lines(front)
+
+
+def module_may_be_imported_elsewhere(front: Front) -> None:
+    """A browser runs a module of another origin only as JavaScript and only with leave, whoever serves it."""
+    script = "/static/storefront/payment-status.mjs"
+    origin = {"Origin": "https://www.shop.example"}
+    from_web = front.ask(script, **origin)
+    own = front.folder / "static" / "storefront"
+    own.mkdir()
+    (own / "payment-status.mjs").write_text("// from the folder")
+    from_folder = front.ask(script, **origin)
+    assert from_folder[:2] == (200, "// from the folder")
+    for _, _, headers in (from_web, from_folder):
+        assert headers["Content-Type"].startswith("text/javascript")
+        assert headers.get_all("Access-Control-Allow-Origin") == ["*"]
+    assert front.ask("/static/own.txt", **origin)[2].get_all("Access-Control-Allow-Origin") == ["*"]
 
 
 def ask_plainly(front: Front, host: str) -> bytes:

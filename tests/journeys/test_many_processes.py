@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 from bookings.models import Booking
+from payments import wakeups
 from payments.models import PaymentOrder
 from tests.journeys import customer
 from tests.processes import checker, free_port, started, web
@@ -86,10 +88,22 @@ def test_open_event_streams_leave_the_database_to_others(site: str, sandbox: San
             url = f"{site}/api/payments/cart/{order.cart_id}/events/"
             stream = watching.enter_context(customer.listen(url))
             assert stream.readline() == b"retry: 3000\n"
+        wait_until(lambda: listeners() == 1)  # streams of an earlier test may be ending
         reply = customer.call("GET", f"{site}/api/payments/cart/{orders[0].cart_id}/status/")
+        assert listeners() == 1  # of the one process of this site, for all its streams
 
     assert reply.status == 200
     assert reply.took_s < 2
+
+
+def listeners() -> int:
+    """How many connections listen for the streams."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = %s",
+            [f"LISTEN {wakeups.CHANGED}"],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def test_three_checkers_share_the_work(sandbox: Sandbox, tmp_path: Path) -> None:

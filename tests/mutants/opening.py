@@ -24,6 +24,15 @@ MUTANTS = (
         (f"{T_CHECKOUT}::test_start_for_a_paid_cart_is_refused_and_calls_nobody",),
     ),
     Mutant(
+        "start-in-doubt",
+        "nobody pays again while PhonePe may still complete an order that is not watched any more",
+        CHECKOUT,
+        "    if PaymentOrder.objects.in_doubt().filter(cart_id=payable.reference).exists():\n"
+        "        raise NotPayable(IN_DOUBT)\n",
+        "",
+        (f"{T_CHECKOUT}::test_start_while_an_earlier_order_may_still_be_paid_is_refused_and_calls_nobody",),
+    ),
+    Mutant(
         "supersede-without-asking",
         "nobody pays twice while the first attempt may have been paid",
         CHECKOUT,

@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from payments import checkout, claims, completion, gateway, throttle
 from payments.checkout import Started
-from payments.errors import AlreadyPaid, GatewayUnavailable
+from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import GatewayThrottle, PaymentOrder, WebhookDelivery
 from payments.shop import Payable
-from payments.states import Source, Status
+from payments.states import Attention, Source, Status
 from phonepe_pg import CreatedOrder
 from tests import make
 from tests.at_once import at_once
@@ -111,6 +111,23 @@ def test_start_for_a_paid_cart_is_refused_and_calls_nobody(sandbox, fulfilment):
         checkout.start(CART)
 
     assert (len(orders()), pay_calls(sandbox)) == (1, 0)
+
+
+@pytest.mark.parametrize("status", [Status.EXPIRED, Status.CANCELLED])
+def test_start_while_an_earlier_order_may_still_be_paid_is_refused_and_calls_nobody(sandbox, status):
+    first = make.order(status, cart_id=CART.reference, attention=Attention.STILL_PENDING, next_check_at=None)
+
+    with pytest.raises(NotPayable, match="do not pay again"):
+        checkout.start(CART)
+
+    assert (orders(), pay_calls(sandbox)) == ([first], 0)
+
+
+def test_start_after_a_person_has_cleared_the_doubt_opens_a_new_order(sandbox):
+    handled = {"attention": "", "handled": Attention.STILL_PENDING}
+    make.order(Status.EXPIRED, cart_id=CART.reference, next_check_at=None, **handled)
+
+    assert checkout.start(CART).created
 
 
 def test_start_when_the_open_order_was_paid_unnoticed_finds_out_and_refuses(sandbox):

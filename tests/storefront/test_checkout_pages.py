@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from cart import payable, slots
 from payments.models import PaymentOrder
-from payments.states import Fulfilment, Status
+from payments.states import Attention, Fulfilment, Status
 from tests import make
 from tests.cart import rows
 
@@ -126,6 +126,27 @@ def test_what_cannot_be_delivered_is_not_sold(client, reason):
     assert page.status_code == 409
     assert ("Choose again" in text, "Pay ₹" in text) == (True, False)
     assert orders() == []
+
+
+@pytest.mark.django_db
+def test_who_may_have_paid_already_is_not_asked_to_pay_again(client):
+    cart_id = str(rows.cart().cart_id)
+    make.order(Status.EXPIRED, cart_id=cart_id, attention=Attention.STILL_PENDING, next_check_at=None)
+
+    summary = client.get(f"/cart/{cart_id}/")
+    paying = client.post(f"/cart/{cart_id}/pay/", {"total": "149900"})
+    asked = client.post("/api/payments/cart/", {"cart_id": cart_id}, "application/json")
+    hindi = client.get(f"/cart/{cart_id}/", headers={"accept-language": "hi"})
+
+    assert [answer.status_code for answer in (summary, paying, asked)] == [200, 409, 409]
+    for text in (page.content.decode() for page in (summary, paying)):
+        assert "please do not pay again" in text
+        assert [way for way in ("Pay ₹", "Choose again", "Change something") if way in text] == []
+        assert f'href="/payment-failed/{cart_id}"' in text
+    assert asked.json()["code"] == "not_payable"
+    assert "please do not pay again" in asked.json()["message"]
+    assert "कृपया तब तक दोबारा भुगतान न करें" in hindi.content.decode()
+    assert PaymentOrder.objects.count() == 1
 
 
 @pytest.mark.django_db

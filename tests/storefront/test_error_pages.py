@@ -1,8 +1,11 @@
 """Pages for when something is wrong."""
 
 from django.template.loader import render_to_string
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.views.defaults import server_error
+
+from payments.models import PaymentOrder
+from tests.cart import rows
 
 
 def test_the_500_page_needs_neither_request_nor_database():
@@ -11,3 +14,17 @@ def test_the_500_page_needs_neither_request_nor_database():
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.content.decode()
     assert "Something went wrong on our side" in render_to_string("500.html")
+
+
+def test_a_form_without_its_token_is_told_calmly_and_shown_a_way_on(db):
+    cart_id = rows.cart().cart_id
+    client = Client(enforce_csrf_checks=True)
+
+    page = client.post(f"/cart/{cart_id}/pay/", {"total": "149900"})
+    hindi = client.post(f"/cart/{cart_id}/pay/", headers={"accept-language": "hi"})
+
+    assert [page.status_code, hindi.status_code] == [403, 403]
+    assert "We could not be sure that this came from you, so nothing was done." in page.content.decode()
+    assert '<a class="button" href="/">See all pujas</a>' in page.content.decode()
+    assert "कृपया एक बार फिर" in hindi.content.decode()
+    assert not PaymentOrder.objects.exists()
