@@ -64,7 +64,7 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
 
 
 @transaction.atomic(durable=True)
-def fulfil_again(order_id: int, *, now: datetime, source: Source = Source.CHECKER) -> PaymentOrder:
+def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
     """Try the shop's fulfilment of a paid order once more. Safe to repeat; PhonePe is not asked again.
 
     Ends the claim on any paid order, also on one that was delivered while it was being claimed.
@@ -74,7 +74,7 @@ def fulfil_again(order_id: int, *, now: datetime, source: Source = Source.CHECKE
         order.leased_until = order.next_check_at = None
         order.save(update_fields=["leased_until", "next_check_at"])
     if order.fulfilment == Fulfilment.DUE:
-        fulfilment.deliver(order, source=source, now=now)
+        fulfilment.deliver(order, source=Source.CHECKER, now=now)
     return order
 
 

@@ -3,7 +3,7 @@
 Plain is an INITIATED order that PhonePe calls COMPLETED with the right sum, the only one of its cart, with
 nothing else going on. Those are nearly all; one after the other they would cost ten times as much, most of
 it in statements (see docs/performance.md, "The sweep"). Whatever is not plain, or is in somebody's hands
-just now, is left to `settle`. Nothing here waits for a lock.
+just now, is left to `settle`. Nothing here but a single delivery waits for a lock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from payments import shop, transitions, wakeups
+from payments import fulfilment, shop, transitions, wakeups
 from payments.answers import Answer
 from payments.claims import as_json
 from payments.models import PaymentEvent, PaymentOrder
@@ -48,8 +48,7 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(id bigint, {", ".join(map(" ".join
 WHERE o.id = v.id
 """  # noqa: S608  our own columns
 BOOKED = """
-UPDATE payments_order o SET
-    fulfilment = 'BOOKED', fulfilment_reference = v.reference, holding = false, next_check_at = NULL
+UPDATE payments_order o SET fulfilment = 'BOOKED', fulfilment_reference = v.reference, holding = false
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(id bigint, reference text)
 WHERE o.id = v.id
 """
@@ -72,8 +71,8 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
     """Settle what is plain among these claimed orders, one answer for each; the settled ones by their id.
 
     Safe to repeat and to race. Each is recorded, moved and delivered as `completion.settle` does it, by the
-    same rules. What the shop did not deliver with the others is paid all the same, comes back with its
-    fulfilment DUE, and is due at once: `completion.fulfil_again` is for the caller, or for whoever comes next.
+    same rules. What the shop does not deliver with the others is delivered as a single one would be, before
+    the commit: nobody shall see it paid and not yet booked.
     """
     answers = {order.pk: answer for order, answer in answered}
     sources = {order.pk: Source(order.nudged_by or Source.CHECKER) for order, _ in answered}
@@ -88,7 +87,7 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
         transitions.note_answer(order, answer, now=now)
         events.append(_event(order, Kind.MOVED, source, from_status=order.status, to_status=Status.SUCCESS))
         transitions.set_status(order, Status.SUCCESS, source=source, now=now, status=answer.status)
-        order.next_check_at, order.nudged_by = now, ""
+        order.next_check_at, order.nudged_by = None, ""
     _write(PAID, [{"id": order.pk} | {name: getattr(order, name) for name in COLUMNS} for order in paid])
     _write(RECORD, events, now=now)
     _note_delivered(paid, sources, _deliver(paid), now=now)
@@ -129,9 +128,9 @@ def _note_delivered(
     for order in paid:
         reference, source = references.get(order.merchant_order_id), sources[order.pk]
         if reference is None:
+            fulfilment.deliver(order, source=source, now=now)
             continue
         order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
-        order.next_check_at = None
         events.append(_event(order, Kind.FULFILLED, source, detail={"reference": reference}))
         if order.holding:
             order.holding = False

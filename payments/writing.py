@@ -18,7 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from payments import claims, completion, shop, together
 from payments.answers import Answer
 from payments.models import PaymentOrder
-from payments.states import Fulfilment, Source
+from payments.states import Source
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -104,14 +104,7 @@ class Answered:
     def _settle_some(self, some: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) -> None:
         settle = partial(together.settle, some, now=now)
         settled = self._attempt("orders could not be settled together", settle, orders=len(some)) or {}
-        done = [(order, answer) for order, answer in some if order.pk in settled]
-        is_due = {pk for pk, order in settled.items() if order.fulfilment == Fulfilment.DUE}
-        self._tick_off(Checked(settled[o.pk], a, was=o.status) for o, a in done if o.pk not in is_due)
-        for order, answer in done:
-            if order.pk in is_due:
-                self._pairs = [pair for pair in self._pairs if pair[1] is not answer]
-                again = partial(completion.fulfil_again, order.pk, now=now, source=_source(order))
-                self.guard(order, answer, again)
+        self._tick_off(Checked(settled[o.pk], a, was=o.status) for o, a in some if o.pk in settled)
 
     def _tick_off(self, done: Iterable[Checked]) -> None:
         checked = list(done)

@@ -76,14 +76,12 @@ MUTANTS = (
         (AS_SINGLE,),
     ),
     Mutant(
-        "together-forgets-what-the-shop-left-out",
-        "what the shop leaves out is due at once, whoever dies meanwhile",
+        "together-loses-what-the-shop-left-out",
+        "what the shop leaves out is delivered by itself",
         TOGETHER,
-        'order.next_check_at, order.nudged_by = now, ""',
-        'order.next_check_at, order.nudged_by = None, ""',
-        (
-            f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due",
-        ),
+        "            fulfilment.deliver(order, source=source, now=now)\n",
+        "",
+        (f"{T_TOGETHER}::test_settle_together_delivers_by_itself_what_the_shop_leaves_out",),
     ),
     Mutant(
         "together-locks-every-cart",
@@ -118,9 +116,7 @@ MUTANTS = (
         '        log.warning("paid orders are delivered one by one", orders=len(paid), exc_info=True)\n'
         "        return {}\n",
         "        raise\n",
-        (
-            f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due",
-        ),
+        (f"{T_TOGETHER}::test_settle_together_when_the_shop_raises_keeps_the_money_and_delivers_one_by_one",),
     ),
     Mutant(
         "many-books-without-a-place",

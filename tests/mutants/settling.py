@@ -83,9 +83,8 @@ MUTANTS = (
         "what was delivered is not delivered again",
         COMPLETION,
         "    if order.fulfilment == Fulfilment.DUE:\n"
-        "        fulfilment.deliver(order, source=source, now=now)\n"
-        "    return order\n\n\ndef verify(",
-        "    fulfilment.deliver(order, source=source, now=now)\n    return order\n\n\ndef verify(",
+        "        fulfilment.deliver(order, source=Source.CHECKER, now=now)\n",
+        "    fulfilment.deliver(order, source=Source.CHECKER, now=now)\n",
         (f"{DELIVER}::test_fulfil_again_when_booked_already_books_nothing_and_ends_the_claim",),
     ),
     Mutant(

@@ -124,28 +124,28 @@ def test_settle_together_leaves_an_order_whose_cart_has_another(status):
 
 
 @pytest.mark.parametrize("many", ["raises_for_many", "answers_too_much_for_many"])
-def test_settle_together_when_the_shop_raises_keeps_the_money_and_leaves_the_delivery_due(plug, logs, many):
+def test_settle_together_when_the_shop_raises_keeps_the_money_and_delivers_one_by_one(plug, logs, many):
     plug("delivers", FULFIL_MANY=many)
-    orders, now = [make.order() for _ in range(3)], timezone.now()
+    orders = [make.order() for _ in range(3)]
 
-    settled = together.settle(pairs(*orders), now=now)
+    together.settle(pairs(*orders), now=timezone.now())
 
     assert {(again(o).status, again(o).fulfilment, again(o).next_check_at) for o in orders} == {
-        (Status.SUCCESS, "DUE", now)
+        (Status.SUCCESS, "BOOKED", None)
     }
-    assert {order.fulfilment for order in settled.values()} == {"DUE"}
+    assert {tuple(moves(order)) for order in orders} == {(("INITIATED", "SUCCESS"),)}
     assert Checker.objects.count() == 0
     assert logs.count("paid orders are delivered one by one") == 1
 
 
-def test_settle_together_leaves_due_what_the_shop_leaves_out(plug):
-    plug("delivers", FULFIL_MANY="delivers_cheap_ones")
+def test_settle_together_delivers_by_itself_what_the_shop_leaves_out(plug):
+    plug("delivers_and_writes", FULFIL_MANY="delivers_cheap_ones")
     cheap, dear = make.order(amount=99_900), make.order()
 
     together.settle([*pairs(cheap, amount=99_900), *pairs(dear)], now=timezone.now())
 
-    assert (again(cheap).fulfilment, again(dear).fulfilment) == ("BOOKED", "DUE")
-    assert kinds(dear)[-1] == Kind.MOVED
+    assert (again(cheap).fulfilment, again(dear).fulfilment) == ("BOOKED", "BOOKED")
+    assert Checker.objects.count() == 1
 
 
 @pytest.mark.parametrize("count", [5, 20])
