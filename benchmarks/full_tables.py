@@ -46,14 +46,10 @@ FROM (
 @contextmanager
 def filled(sizes: Sequence[int]) -> Iterator[None]:
     """A schema `bench_ROWS` for each size; all of them are dropped afterwards."""
-    try:
+    with running.schemas(*map(schema, sizes)):
         for rows in sizes:
             _make(rows)
         yield
-    finally:
-        with running.database() as connection:
-            for rows in sizes:
-                connection.execute(f"DROP SCHEMA IF EXISTS {schema(rows)} CASCADE")  # type: ignore[call-overload]
 
 
 def schema(rows: int) -> str:

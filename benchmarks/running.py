@@ -214,6 +214,17 @@ def empty_database() -> None:
         connection.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")  # type: ignore[call-overload]
 
 
+@contextmanager
+def schemas(*names: str) -> Iterator[None]:
+    """Schemas that the block makes; all of them are dropped after it."""
+    try:
+        yield
+    finally:
+        with database() as connection:
+            for name in names:
+                connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")  # type: ignore[call-overload]
+
+
 def wait_until(is_so: Any, what: str, *, within_s: float = READY_S) -> None:
     """Look every few milliseconds until it is so; ends the run when it never is."""
     until = time.monotonic() + within_s

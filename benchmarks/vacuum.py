@@ -83,14 +83,10 @@ def tables(figures: dict[str, Any]) -> list[Table]:
 
 @contextmanager
 def _tables(tried: list[Setting]) -> Iterator[None]:
-    try:
+    with running.schemas(*(setting.schema for setting in tried)):
         for setting in tried:
             _make(setting)
         yield
-    finally:
-        with running.database() as connection:
-            for setting in tried:
-                connection.execute(f"DROP SCHEMA IF EXISTS {setting.schema} CASCADE")  # type: ignore[call-overload]
 
 
 def _make(setting: Setting) -> None:

@@ -59,8 +59,7 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
     if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
         return None
-    source = Source(order.nudged_by or Source.CHECKER)
-    return claims.Waiting(order, answer, source, next_check)
+    return claims.Waiting(order, answer, order.noticed_by, next_check)
 
 
 @transaction.atomic(durable=True)

@@ -161,6 +161,11 @@ class PaymentOrder(models.Model):
         return self.merchant_order_id
 
     @property
+    def noticed_by(self) -> Source:
+        """Who is said to have noticed what an answer tells: whoever hurried the order, else the checker."""
+        return Source(self.nudged_by or Source.CHECKER)
+
+    @property
     def is_final(self) -> bool:
         """Nothing more will happen that the customer has to wait for."""
         return self.status in (Status.FAILED, Status.CANCELLED, Status.EXPIRED) or (

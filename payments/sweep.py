@@ -126,7 +126,7 @@ class Sweep:
             self._ask_about(only)
         while not self._is_stopped() and not self.summary.gateway_is_dead:
             pause = self._turn()
-            if pause is None and not (self._in_flight or self._answered or self._unasked):
+            if pause is None and not self._is_busy:
                 return
             self._collect(1.0 if pause is None else min(pause, 1.0))
 
@@ -260,11 +260,15 @@ class Sweep:
         self._trusted = True
         return True
 
+    @property
+    def _is_busy(self) -> bool:
+        """Whether any claimed order still waits for its answer, or to be written down."""
+        return bool(self._in_flight or self._answered or self._unasked)
+
     def _is_stopped(self) -> bool:
         if self._stopping_since is None:
             return False
-        finished = not (self._in_flight or self._answered or self._unasked)
-        return finished or time.monotonic() - self._stopping_since > STOP_WITHIN_S
+        return not self._is_busy or time.monotonic() - self._stopping_since > STOP_WITHIN_S
 
     def _let_go(self) -> None:
         """No claim outlives the process that made it; with the database gone, claims run out by themselves."""

@@ -75,7 +75,7 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
     the commit: nobody shall see it paid and not yet booked.
     """
     answers = {order.pk: answer for order, answer in answered}
-    sources = {order.pk: Source(order.nudged_by or Source.CHECKER) for order, _ in answered}
+    sources = {order.pk: order.noticed_by for order, _ in answered}
     locked = PaymentOrder.objects.raw(LOCK, {"ids": list(answers)})
     paid = [order for order in locked if _is_plain(order, answers[order.pk], now=now)]
     if not paid:

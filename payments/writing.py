@@ -18,7 +18,6 @@ from django.db import InterfaceError, OperationalError, connection
 from payments import claims, completion, shop, together
 from payments.answers import Answer
 from payments.models import PaymentOrder
-from payments.states import Source
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -70,7 +69,7 @@ class Answered:
         self._settle_together(now=now)
         while self._pairs:
             order, answer = self._pairs[0]
-            settle = partial(completion.settle, order.pk, answer, source=_source(order), now=now)
+            settle = partial(completion.settle, order.pk, answer, source=order.noticed_by, now=now)
             self.guard(order, answer, settle)
             self._pairs.pop(0)
 
@@ -123,8 +122,3 @@ class Answered:
         except Exception:
             log.exception(trouble, **facts)
         return None
-
-
-def _source(order: PaymentOrder) -> Source:
-    """Who is said to have noticed: whoever had hurried the order when it was claimed."""
-    return Source(order.nudged_by or Source.CHECKER)
