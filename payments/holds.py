@@ -18,6 +18,8 @@ from payments.states import CLOSED_UNPAID, FAILED, Attention, Fulfilment, Source
 
 log = structlog.get_logger(__name__)
 
+# Of the lock that puts the orders of one reference in line; `together` tries the same one.
+LOCK_KEY = "hashtextextended('payments_hold ' || {}, 0)"
 DISPUTED = (Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH)
 
 
@@ -90,5 +92,6 @@ def _in_line(reference: str) -> None:
     """Put the orders of one reference in line until the transaction ends: who comes second sees the first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended('payments_hold ' || %s, 0))", [reference]
+            f"SELECT pg_advisory_xact_lock({LOCK_KEY.format('%s')})",
+            [reference],
         )

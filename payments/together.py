@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.db import connection, transaction
 
-from payments import fulfilment, shop, transitions, wakeups
+from payments import fulfilment, holds, shop, transitions, wakeups
 from payments.answers import Answer
 from payments.claims import as_json
 from payments.models import PaymentEvent, PaymentOrder
@@ -28,14 +28,14 @@ AT_ONCE = 50  # a transaction of some 50 ms
 Kind = PaymentEvent.Kind
 
 # Who is the only order of its cart cannot become the second while `holds.begin` finds the cart locked.
-LOCK = """
+LOCK = f"""
 SELECT o.* FROM payments_order o
 WHERE o.id = ANY (%(ids)s)
     AND NOT EXISTS (SELECT FROM payments_order other WHERE other.cart_id = o.cart_id AND other.id <> o.id)
     AND CASE WHEN o.id = ANY (%(ids)s) AND o.holding  -- SQL does not say which AND comes first; CASE does
-        THEN pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)) ELSE true END
+        THEN pg_try_advisory_xact_lock({holds.LOCK_KEY.format("o.cart_id")}) ELSE true END
 ORDER BY o.id FOR NO KEY UPDATE OF o SKIP LOCKED
-"""
+"""  # noqa: S608  our own key
 COLUMNS = {
     "asks": "int", "leased_until": "timestamptz", "asked_at": "timestamptz", "answered_at": "timestamptz",
     "gateway_state": "text", "status": "text", "completed_at": "timestamptz", "completed_by": "text",

@@ -31,7 +31,7 @@ MUTANTS = (
         "together-passes-the-carts-line",
         "no second order is opened for a cart whose hold is being ended",
         TOGETHER,
-        "THEN pg_try_advisory_xact_lock(hashtextextended('payments_hold ' || o.cart_id, 0)) ELSE true END",
+        'THEN pg_try_advisory_xact_lock({holds.LOCK_KEY.format("o.cart_id")}) ELSE true END',
         "THEN true ELSE true END",
         (NO_WAIT,),
     ),

@@ -111,7 +111,7 @@ MUTANTS = (
         "a new order's hold is not let go by the old one's end",
         HOLDS,
         "        cursor.execute(\n"
-        "            \"SELECT pg_advisory_xact_lock(hashtextextended('payments_hold ' || %s, 0))\", [reference]\n"
+        "            f\"SELECT pg_advisory_xact_lock({LOCK_KEY.format('%s')})\",\n            [reference],\n"
         "        )\n",
         '        cursor.execute("SELECT %s", [reference])\n',
         (
