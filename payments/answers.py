@@ -97,14 +97,14 @@ def trouble(error: PhonePeError) -> dict[str, Any]:
 
 def masked(value: Any) -> Any:
     """A JSON value with personal data replaced by dots, and without the NUL that PostgreSQL's JSON refuses."""
+    if isinstance(value, str):
+        return value.replace("\0", "") if "\0" in value else value
     if isinstance(value, dict):
         return {
             key.replace("\0", ""): MASK if key in PERSONAL and item else masked(item)
             for key, item in value.items()
         }
-    if isinstance(value, list):
-        return [masked(item) for item in value]
-    return value.replace("\0", "") if isinstance(value, str) else value
+    return [masked(item) for item in value] if isinstance(value, list) else value
 
 
 def _masked_text(text: str) -> str:

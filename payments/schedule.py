@@ -7,6 +7,7 @@ together are not asked about together, and a rung that was missed is not made up
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import accumulate, chain, count, repeat
@@ -33,15 +34,15 @@ def spread_of(order_id: int) -> float:
 
 def rungs(*, created_at: datetime, expires_at: datetime, spread: float) -> Iterator[datetime]:
     """Every instant, in order and without end, at which an order should be asked about."""
-    shift = spread * SPREAD_S
+    shift = timedelta(seconds=spread * SPREAD_S)
     for seconds in chain(LADDER_S, count(LADDER_S[-1] + STEADY_S, STEADY_S)):
-        rung = created_at + timedelta(seconds=seconds + shift)
+        rung = created_at + shift + timedelta(seconds=seconds)
         if rung >= expires_at:
             break
         yield rung
     for after in AFTER_DEADLINE:
-        yield expires_at + after + timedelta(seconds=shift)
-    late = expires_at + AFTER_DEADLINE[-1] + timedelta(seconds=shift)
+        yield expires_at + shift + after
+    late = expires_at + shift + AFTER_DEADLINE[-1]
     while True:
         late += LATE_EVERY
         yield late
@@ -50,9 +51,31 @@ def rungs(*, created_at: datetime, expires_at: datetime, spread: float) -> Itera
 def next_check(
     *, created_at: datetime, expires_at: datetime, now: datetime, spread: float, late_watch: timedelta
 ) -> datetime | None:
-    """The first rung after `now`; None when the late watch is over and nobody need ask any more."""
-    rung = next(r for r in rungs(created_at=created_at, expires_at=expires_at, spread=spread) if r > now)
+    """The first of `rungs` after `now`; None when the late watch is over and nobody need ask any more.
+
+    Found without walking the rungs before it, which was the dearest part of judging an answer.
+    """
+    shift = timedelta(seconds=spread * SPREAD_S)
+    rung = _on_ladder(created_at + shift, now=now)
+    if rung >= expires_at:
+        rung = _after_deadline(expires_at + shift, now=now)
     return rung if rung <= expires_at + late_watch else None
+
+
+def _on_ladder(start: datetime, *, now: datetime) -> datetime:
+    past_s = (now - start).total_seconds()
+    if past_s < LADDER_S[-1]:
+        return start + timedelta(seconds=LADDER_S[bisect_right(LADDER_S, past_s)])
+    steps = (past_s - LADDER_S[-1]) // STEADY_S + 1
+    return start + timedelta(seconds=LADDER_S[-1] + steps * STEADY_S)
+
+
+def _after_deadline(start: datetime, *, now: datetime) -> datetime:
+    for after in AFTER_DEADLINE:
+        if start + after > now:
+            return start + after
+    last = start + AFTER_DEADLINE[-1]
+    return last + ((now - last) // LATE_EVERY + 1) * LATE_EVERY
 
 
 def next_fulfilment(*, now: datetime, attempts: int) -> datetime:

@@ -132,3 +132,19 @@ def test_spread_shifts_every_rung_by_the_same_less_than_five_seconds(life_s, spr
 
     assert first - START == timedelta(seconds=20) + shift
     assert timedelta(0) <= shift <= timedelta(seconds=5)
+
+
+@given(LIFE_S, SPREAD, st.floats(-60, 4 * 86_400))
+def test_next_check_is_the_first_rung_that_is_still_to_come(life_s, spread, after_s):
+    expires_at, now = START + timedelta(seconds=life_s), START + timedelta(seconds=after_s)
+
+    due = schedule.next_check(
+        created_at=START, expires_at=expires_at, now=now, spread=spread, late_watch=timedelta(days=5)
+    )
+
+    rungs = schedule.rungs(created_at=START, expires_at=expires_at, spread=spread)
+    assert due == next(rung for rung in rungs if rung > now)
+    exactly = schedule.next_check(
+        created_at=START, expires_at=expires_at, now=due, spread=spread, late_watch=timedelta(days=5)
+    )
+    assert exactly == next(rungs)
