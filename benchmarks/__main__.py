@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import check, figures, running, tables
 
-PARTS = ("client", "emulator", "sweep", "limit", "lag", "claim", "vacuum", "web", "memory", "page")
+PARTS = ("client", "emulator", "sweep", "limit", "lag", "claim", "vacuum", "web", "memory", "audit", "page")
 PAGE = running.ROOT / "docs" / "performance.md"
 
 

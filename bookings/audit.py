@@ -1,7 +1,9 @@
 """The shop's questions for `payment_audit`: the money's side against the bookings' side."""
 
+from datetime import timedelta
+
 from cart import audit as cart
-from payments.audit import ATTEND, Question
+from payments.audit import ATTEND, CARTS, Question
 
 QUESTIONS = (
     Question(
@@ -26,9 +28,11 @@ QUESTIONS = (
     Question(
         "booked_cart_left_open",
         "A cart that has a booking is closed, and a closed cart has a booking.",
-        """SELECT coalesce(b.merchant_order_id, c.cart_id::text) FROM cart_cart c
+        """SELECT coalesce(b.merchant_order_id, c.cart_id::text), c.cart_id AS cart FROM cart_cart c
            LEFT JOIN bookings_booking b ON b.cart_id = c.cart_id::text
            WHERE (c.status = 'BOOKED') <> (b.id IS NOT NULL)""",
+        lately=CARTS,
+        key="cart",
     ),
     Question(
         "booking_without_confirmation",
@@ -36,6 +40,7 @@ QUESTIONS = (
         """SELECT merchant_order_id FROM bookings_booking
            WHERE confirmation_sent_at IS NULL AND created_at < now() - interval '1 hour'""",
         ATTEND,
+        patience=timedelta(hours=1),
     ),
     Question(
         "booking_without_place",
@@ -53,6 +58,7 @@ QUESTIONS = (
         """SELECT DISTINCT h.cart_id FROM cart_slothold h WHERE h.state = 'TAKEN' AND NOT EXISTS (
                SELECT FROM bookings_booking b WHERE b.cart_id = h.cart_id
            )""",
+        lately=CARTS,
     ),
     *cart.QUESTIONS,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -195,7 +196,11 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
     for name, choices in POLICIES.items():
         if plugs.get(name, choices[0]) not in choices:
             found.append(Error(f"PAYMENTS[{name!r}] must be one of {choices}.", id="payments.E005"))
-    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, "KEEP_WEBHOOK_DAYS"})
+    try:
+        time.fromisoformat(plugs.get("WHOLE_AUDIT_AT", "03:30"))
+    except ValueError:
+        found.append(Error("PAYMENTS['WHOLE_AUDIT_AT'] must be a time of day, as 03:30.", id="payments.E005"))
+    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, "KEEP_WEBHOOK_DAYS", "WHOLE_AUDIT_AT"})
     if unknown:
         found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E007"))
     if plugs.get("HOLD") and not plugs.get("RELEASE"):

@@ -66,7 +66,7 @@ def retry_failed(*, now: datetime) -> int:
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="payments.audit", queueing_lock="payments.audit", lock="payments.audit")
 def audit_regularly(timestamp: int) -> None:
-    """Ask the auditor's questions, repair what is safe, and note what was found."""
+    """Ask the auditor's questions, once a day about everything; repair what is safe, note what was found."""
     audit.run(now=timezone.now())
 
 

@@ -286,6 +286,10 @@ class AuditRun(models.Model):
     at = models.DateTimeField(db_index=True)
     took_ms = models.PositiveIntegerField()
     findings = models.JSONField(default=dict, help_text="question → orders; empty when all is well")
+    is_whole = models.BooleanField(default=False, db_default=False, help_text="asked about everything")
+    broken = models.JSONField(
+        null=True, help_text="question → what it found, to be looked at again; of the last run only"
+    )
 
     class Meta:
         db_table = "payments_audit"

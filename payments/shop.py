@@ -12,6 +12,7 @@ PAYMENTS = {
     "AFTER_WATCH": "release",                 # or "hold": what PhonePe calls PENDING to the end of the watch
     "NOTIFY": "bookings.notices.tell",        # Notice → None: something that the customer should hear of
     "AUDIT": "bookings.audit.QUESTIONS",      # more questions for `payment_audit`
+    "WHOLE_AUDIT_AT": "03:30",                # local time from which one audit a day is of everything
     "RESCUE": "cart.rescue.find",             # (reference, columns) → Payable, or errors.NotFound: `rescue_orders`
 }
 

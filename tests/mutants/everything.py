@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import asking, database, many, opening, settling
+from tests.mutants import asking, auditing, database, many, opening, settling
 
-MUTANTS = (*opening.MUTANTS, *asking.MUTANTS, *settling.MUTANTS, *many.MUTANTS, *database.MUTANTS)
+MUTANTS = (
+    *opening.MUTANTS,
+    *asking.MUTANTS,
+    *settling.MUTANTS,
+    *many.MUTANTS,
+    *auditing.MUTANTS,
+    *database.MUTANTS,
+)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
 from payments import audit, refunds
 from payments.errors import NotFound, NotRefundable, Unfulfillable
-from payments.models import PaymentOrder, Refund
+from payments.models import AuditRun, PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Attention
 from tests import make
@@ -146,3 +148,20 @@ def test_the_auditor_asks_the_shops_questions_too():
         ("enrolment_without_payment", refunded.merchant_order_id),
         ("delivered_without_enrolment", lost.merchant_order_id),
     }
+
+
+def test_between_whole_audits_the_shops_questions_are_asked_about_what_was_touched():
+    order = own_shop.order()
+    settle(order, make.answer("COMPLETED"))
+    Enrolment.objects.all().delete()
+    now = timezone.now()
+
+    lately, later = (
+        audit.audit(repair=False, now=now, last=AuditRun(at=at, broken={}))
+        for at in (now, now + timedelta(hours=1))
+    )
+
+    assert [(f.question, f.merchant_order_id) for f in lately] == [
+        ("delivered_without_enrolment", order.merchant_order_id)
+    ]
+    assert later == []

@@ -15,11 +15,15 @@ from payments.states import Attention, Source, Status
 from tests import make
 
 pytestmark = pytest.mark.django_db
+last: AuditRun | None = None
 
 
-@pytest.fixture(autouse=True)
-def shop(plug):
+@pytest.fixture(autouse=True, params=["whole", "lately"])
+def shop(plug, request):
+    """Each break is found by a whole audit, and by one of what was touched since the last run."""
+    global last
     plug("delivers")
+    last = AuditRun(at=timezone.now(), broken={}) if request.param == "lately" else None
 
 
 def paid(**fields: Any) -> PaymentOrder:
@@ -45,7 +49,7 @@ def refund(order: PaymentOrder, amount: int) -> Refund:
 
 
 def findings(*, repair: bool = False) -> list[tuple[str, str, str]]:
-    found = audit.audit(repair=repair, now=timezone.now())
+    found = audit.audit(repair=repair, now=timezone.now(), last=last)
     return sorted((f.question, f.merchant_order_id, f.repaired) for f in found)
 
 

@@ -34,7 +34,8 @@ class Command(BaseCommand):
 
     def _as_json(self, findings: list[audit.Finding], rules: int) -> None:
         for finding in findings:
-            self.stdout.write(json.dumps(asdict(finding)))
+            told = {name: value for name, value in asdict(finding).items() if name != "key"}
+            self.stdout.write(json.dumps(told))
         self.stdout.write(json.dumps({"rules": rules, "findings": len(findings)}))
 
     def _as_text(self, findings: list[audit.Finding], rules: int) -> None:
