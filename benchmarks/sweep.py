@@ -154,7 +154,7 @@ def _turn(way: Way, server: Server) -> dict[str, float]:
         children = [
             stack.enter_context(running.started(way.name, *command, **settings)) for _ in range(way.processes)
         ]
-        told, postgres_s = _race(children)
+        told, postgres_s = _race(children, server)
     _drop(server, COPY)
     done = sum(int(orders) for orders, _, _ in told)
     assert done == share * way.processes, f"{way.title}: {done} of {way.orders} orders were verified"
@@ -162,7 +162,7 @@ def _turn(way: Way, server: Server) -> dict[str, float]:
     return {"per_s": done / max(float(wall) for _, wall, _ in told), "cpu_per_1000_s": cpu_s / done * 1000}
 
 
-def _race(children: list[subprocess.Popen[str]]) -> tuple[list[list[str]], float]:
+def _race(children: list[subprocess.Popen[str]], server: Server) -> tuple[list[list[str]], float]:
     """Let all begin together; what each printed at its end, and the CPU that PostgreSQL has used meanwhile."""
     for child in children:
         assert child.stdout
@@ -174,6 +174,7 @@ def _race(children: list[subprocess.Popen[str]]) -> tuple[list[list[str]], float
     for child in children:
         assert child.stdout
         told.append(child.stdout.read().split()[-3:])
+    running.wait_until(lambda: not _backends(server), "the ways' backends to end")
     return told, _postgres_cpu_s() - before
 
 
@@ -189,6 +190,13 @@ def _compare(found: dict[str, dict[str, float]]) -> Figures:
         "in_flight_share": ours / IN_FLIGHT_ALLOWS,
         "two_processes_ratio": found[OURS_TWICE]["per_s"] / ours,
     } | {f"{name}_ratio": ways[title]["ours_is"] for name, title in beside.items()}
+
+
+def _backends(server: Server) -> int:
+    """How many connections the ways still have: of one that is just ending, nobody knows the CPU."""
+    row = server.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [COPY]).fetchone()
+    assert row
+    return int(row[0])
 
 
 def _postgres_cpu_s() -> float:

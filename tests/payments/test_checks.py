@@ -120,6 +120,7 @@ def test_check_deploy_of_a_public_shop_that_takes_play_money_is_an_error(
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "keep"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "at night"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "04:15"}, []),
+        ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "04:15+05:30"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
         ({"FULFIL": "tests.payments.shop.delivers", "AFTER_WATCH": "refund"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "NOTIFY": "no.such.module"}, ["payments.E004"]),
