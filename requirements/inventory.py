@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution, metadata
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 PINS = Path(__file__).with_name("base.txt")
@@ -52,18 +52,9 @@ def _told(name: str) -> tuple[str, str]:
         told.get("License-Expression")
         or ", ".join(classified)
         or (told.get("License") or "").partition("\n")[0]
-        or _titled(name, told.get_all("License-File") or [])
     )
     urls = dict(line.split(", ", 1) for line in told.get_all("Project-URL") or [])
     return named, told.get("Home-page") or next(iter(urls.values()), "")
-
-
-def _titled(name: str, files: list[str]) -> str:
-    """The title and version of the first licence that the package brings along, for one that names none."""
-    known = distribution(name)
-    texts = (known.read_text(f"licenses/{file}") or known.read_text(file) or "" for file in files)
-    lines = [line.strip() for text in texts for line in text.splitlines()[:2] if line.strip()]
-    return ", ".join(lines[:2]).partition(", January")[0]
 
 
 def licences() -> str:
