@@ -167,6 +167,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listens(port: int) -> bool:
+    """Whether somebody waits for connections at this port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def use_django() -> None:
     """Make the project's own code usable in this process, on the benchmarks' database."""
     import django

@@ -1,8 +1,6 @@
 """Ask one server as fast as it answers, over kept connections: `python -m benchmarks.web_load PORT SECONDS FILE`.
 
 FILE has a path a line; the connections go through them in turn. Prints requests, seconds, p50 and p99 in ms.
-With SECONDS 0 each path is an event stream that is opened and held until a line comes on stdin; prints how
-many of them have told something.
 """
 
 from __future__ import annotations
@@ -91,23 +89,7 @@ async def ask(port: int, seconds: float, paths: list[str]) -> None:
     sys.stdout.write(f"{len(took)} {time.perf_counter() - began:.3f} {p50:.2f} {p99:.2f}\n")
 
 
-async def hold(port: int, paths: list[str]) -> None:
-    """Open a stream for each path, wait for the first event of each, and hold them."""
-    held = []
-    for path in paths:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(_request(path))
-        held.append((reader, writer))
-    told = 0
-    for reader, _ in held:
-        async with asyncio.timeout(60):
-            told += b"data: " in await reader.readuntil(b"}\n\n")
-    sys.stdout.write(f"{told}\n")
-    sys.stdout.flush()
-    await asyncio.to_thread(sys.stdin.readline)
-
-
 if __name__ == "__main__":
     port, seconds = int(sys.argv[1]), float(sys.argv[2])
     paths = Path(sys.argv[3]).read_text().split()
-    uvloop.run(ask(port, seconds, paths) if seconds else hold(port, paths))
+    uvloop.run(ask(port, seconds, paths))

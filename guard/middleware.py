@@ -7,13 +7,13 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import structlog
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -39,25 +39,54 @@ def throttle(get_response: Callable) -> Callable:  # type: ignore[type-arg]
             return await get_response(request)
 
         markcoroutinefunction(middleware)
+        middleware.process_view = _process_view_on_the_loop  # type: ignore[attr-defined]
     else:
 
         def middleware(request: HttpRequest) -> HttpResponse:  # type: ignore[misc]
             return get_response(request)
 
-    middleware.process_view = _process_view  # type: ignore[attr-defined]
+        middleware.process_view = _process_view  # type: ignore[attr-defined]
     return middleware
 
 
+async def _process_view_on_the_loop(
+    request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]
+) -> HttpResponse | None:
+    """A thread is for those alone whom the buckets must be asked about."""
+    counted = list(_counted(request, kwargs))
+    return await _judge_in_a_thread(request, counted) if counted else None
+
+
 def _process_view(request: HttpRequest, view: Any, args: Any, kwargs: dict[str, Any]) -> HttpResponse | None:
+    return _judge(request, _counted(request, kwargs))
+
+
+def _counted(request: HttpRequest, kwargs: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The rules that this call counts for, each with whom it counts: what this process lets pass is left out."""
     door = request.resolver_match.view_name if request.resolver_match else ""
     if door not in WATCHED or (door in ONLY_POST and request.method != "POST"):
-        return None
+        return
     for name, caller in _callers(request, door, kwargs):
-        wait_s = _wait(name, caller)
+        key = f"{name} {_hashed(caller)}"
+        if not _free.take(key, settings.THROTTLES[name].free):
+            yield name, key
+
+
+def _judge(request: HttpRequest, counted: Iterable[tuple[str, str]]) -> HttpResponse | None:
+    for name, key in counted:
+        wait_s = _wait(name, key)
         if wait_s:
             log.warning("throttled", rule=name, address=client(request), retry_after_s=math.ceil(wait_s))
             return _refused(request, wait_s)
     return None
+
+
+@sync_to_async
+def _judge_in_a_thread(request: HttpRequest, counted: Iterable[tuple[str, str]]) -> HttpResponse | None:
+    try:
+        return _judge(request, counted)
+    finally:
+        close_old_connections()  # the thread may be no request's own
 
 
 def _callers(request: HttpRequest, door: str, kwargs: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -91,15 +120,11 @@ def _in_body(request: HttpRequest) -> str:
         return ""
 
 
-def _wait(name: str, caller: str) -> float:
-    """Seconds to wait, or 0.0: what is free in this process, else a place in the bucket that all share."""
+def _wait(name: str, key: str) -> float:
+    """Seconds to wait for a place in the bucket that all processes share, or 0.0."""
     rule: Rule = settings.THROTTLES[name]
-    key = f"{name} {_hashed(caller)}"
-    if _free.take(key, rule.free):
-        return 0.0
-    limit = buckets.Limit(rule.calls, rule.window)
     try:
-        return buckets.take(key, limit, now=timezone.now())
+        return buckets.take(key, buckets.Limit(rule.calls, rule.window), now=timezone.now())
     except DatabaseError as error:  # the view needs it as well, and says so itself
         log.warning("throttle not asked", error=str(error).strip())
         return 0.0

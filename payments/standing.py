@@ -5,10 +5,13 @@ It is the most asked for of all: a customer who waits asks every few seconds. `l
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+
+from django.db.models.expressions import RawSQL
 
 from payments import shop
 from payments.errors import NotFound
@@ -40,7 +43,8 @@ class Standing:
             "payment_created_at": _text(self.payment_created_at),
             "payment_completed_at": self.payment_completed_at and _text(self.payment_completed_at),
         }
-        return asdict(self) | instants
+        # Not `asdict`, which copies each instant: that was half of the CPU of a stream's look.
+        return {name: getattr(self, name) for name in self.__slots__} | instants
 
 
 # What is told, what `completion.verify` looks at first, and the snapshot, by which the shop knows who may see it.
@@ -61,9 +65,26 @@ def _telling() -> tuple[str, tuple[Any, ...]]:
 
 def telling_order(cart_id: str) -> PaymentOrder | None:
     """The order that speaks for a cart; None when no payment was ever started for it."""
+    if "\0" in cart_id:  # whatever somebody put into an address; PostgreSQL refuses it
+        return None
     sql, parameters = _telling()
     given = [cart_id if parameter == _ANY else parameter for parameter in parameters]
     return next(iter(PaymentOrder.objects.raw(sql, given)), None)
+
+
+@cache
+def _telling_each() -> tuple[str, tuple[Any, ...]]:
+    """The same for each cart of a list, which is the first parameter."""
+    order = PaymentOrder.objects.filter(cart_id=RawSQL("asked.cart_id", ())).only(*_COLUMNS)
+    sql, parameters = order.telling_first()[:1].query.sql_with_params()
+    return f"SELECT told.* FROM unnest(%s::text[]) AS asked (cart_id), LATERAL ({sql}) AS told", parameters  # noqa: S608
+
+
+def telling_orders(cart_ids: Iterable[str]) -> dict[str, PaymentOrder]:
+    """The orders that speak for these carts, by cart, with one query; carts without a payment are left out."""
+    asked = list({cart_id for cart_id in cart_ids if "\0" not in cart_id})
+    sql, parameters = _telling_each()
+    return {order.cart_id: order for order in PaymentOrder.objects.raw(sql, [asked, *parameters])}
 
 
 def look(cart_id: str, *, user: Any) -> tuple[PaymentOrder, str]:
@@ -71,7 +92,11 @@ def look(cart_id: str, *, user: Any) -> tuple[PaymentOrder, str]:
 
     Raises NotFound for a cart that this user may not see, and for one without a payment.
     """
-    order = telling_order(cart_id) if "\0" not in cart_id else None
+    return seen(cart_id, telling_order(cart_id), user=user)
+
+
+def seen(cart_id: str, order: PaymentOrder | None, *, user: Any) -> tuple[PaymentOrder, str]:
+    """As `look`, with what `telling_order` or `telling_orders` have found."""
     if order is None:
         reference = shop.find_payable(cart_id, user=user).reference  # it may be spelt otherwise
         order = telling_order(reference)

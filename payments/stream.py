@@ -1,33 +1,23 @@
 """A cart's payment as server-sent events: the status object now and at each change, until it is final.
 
-One connection per event loop listens for all streams of the process; a notice only makes a stream
-look at the row again, and it looks by itself every few seconds in case a notice was lost.
+Thousands of them may be open in one process, and after a restart all of them are opened at once. So they share what
+costs something (`payments.board`): one connection that listens, and one query for all who want to look.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
 
-import psycopg
-import structlog
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
 from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from payments import standing, wakeups
+from payments import board
 from payments.errors import Refusal
-from payments.models import PaymentOrder
-
-log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S = 5.0
 RETRY_MS = 3000
@@ -42,40 +32,59 @@ async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
             status=405,
             headers={"Allow": "GET"},
         )
-    user = await request.auser()
+    # Who asks stays unasked (`request.user` is lazy) until a cart turns out to be somebody's: guests cost no query.
+    # A WSGI server would give a thread to each stream: it says how things stand and ends, which makes the browser ask
+    # again after `RETRY_MS`.
+    begun = _opened if isinstance(request, ASGIRequest) else _told_once
     try:
-        order, first = await _look(cart_id, user)
+        told = await begun(cart_id, request.user)
     except Refusal as refusal:
         body = {"success": False, "code": refusal.code, "message": refusal.message}
         return JsonResponse(body, status=refusal.status)
-    # Notices carry the reference as the order has it. A WSGI server would give a thread to each stream: it says
-    # how things stand and ends, which makes the browser ask again after `RETRY_MS`.
-    can_stream = isinstance(request, ASGIRequest)
-    told = _told(order.cart_id, user) if can_stream else [_retry(), _data(first)]
     response = StreamingHttpResponse(told, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would hold the events back
     return response
 
 
-async def _told(cart_id: str, user: Any) -> AsyncIterator[str]:
-    yield _retry()
-    said = None
-    with _switchboard().subscribed(cart_id) as changed:
+async def _opened(cart_id: str, user: Any) -> AsyncGenerator[str]:
+    """A stream that has had its first look, which is where NotFound is raised."""
+    told = _told(cart_id, user)
+    reference = await anext(told)
+    if reference != cart_id:  # notices carry the reference as the order has it
+        await told.aclose()
+        told = _told(reference, user)
+        await anext(told)
+    return told
+
+
+async def _told(cart_id: str, user: Any) -> AsyncGenerator[str]:
+    """First the reference as the order has it, for `_opened`; from then on what is sent.
+
+    Begun before the answer is, it is also ended whatever happens to that: asyncio closes a generator that was begun.
+    """
+    shared, said = board.of_this_loop(), ""
+    with shared.subscribed(cart_id) as changed:  # before the first look: no change falls between the two
+        seen = await shared.look(cart_id, user)
+        yield seen.cart_id
+        yield _retry()
         while True:
-            changed.clear()
-            order, told = await _look(cart_id, user)
-            if told != said:
-                yield _data(told)
-                said = told
-            else:
-                yield ": still here\n\n"
-            if order.is_final:
+            yield _data(seen.told) if seen.told != said else ": still here\n\n"
+            said = seen.told
+            if seen.is_final:
                 return
-            try:
-                await asyncio.wait_for(changed.wait(), LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_EVERY_S):  # a notice may be lost
+                    await changed.wait()
+            changed.clear()
+            seen = await shared.look(cart_id, user)
+
+
+async def _told_once(cart_id: str, user: Any) -> list[str]:
+    (seen,) = await board.look_together([(cart_id, user)])
+    if isinstance(seen, Exception):
+        raise seen
+    return [_retry(), _data(seen.told)]
 
 
 def _retry() -> str:
@@ -84,64 +93,3 @@ def _retry() -> str:
 
 def _data(told: str) -> str:
     return f"data: {told}\n\n"
-
-
-@sync_to_async
-def _look(cart_id: str, user: Any) -> tuple[PaymentOrder, str]:
-    """The order that speaks for a cart, and its status object as JSON. Raises NotFound."""
-    try:
-        order, status = standing.look(cart_id, user=user)
-        return order, json.dumps(standing.of(order, cart_status=status).as_json())
-    finally:
-        close_old_connections()  # a pooled connection goes back: a stream that waits must not hold one
-
-
-class _Switchboard:
-    """Passes the notices of one listening connection on to the streams of one event loop, while there are any."""
-
-    def __init__(self) -> None:
-        self._streams: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._listening: asyncio.Task[None] | None = None
-
-    @contextmanager
-    def subscribed(self, cart_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever something about the cart's payment has changed."""
-        changed = asyncio.Event()
-        self._streams[cart_id].add(changed)
-        if self._listening is None or self._listening.done():
-            self._listening = asyncio.create_task(self._listen())
-        try:
-            yield changed
-        finally:
-            self._streams[cart_id].discard(changed)
-            if not self._streams[cart_id]:
-                del self._streams[cart_id]
-            if not self._streams and self._listening:
-                self._listening.cancel()
-                self._listening = None  # it is not done yet, but the next stream must not count on it
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                parameters = await sync_to_async(wakeups.connect_parameters)()
-                async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as listening:
-                    await listening.execute(f"LISTEN {wakeups.CHANGED}")
-                    self._ring(self._streams)
-                    async for notice in listening.notifies():
-                        self._ring([notice.payload])
-            except psycopg.OperationalError as error:
-                log.warning("the event streams' listener was interrupted", error=str(error).strip())
-                await asyncio.sleep(wakeups.RECONNECT_S)
-
-    def _ring(self, cart_ids: Iterable[str]) -> None:
-        for cart_id in list(cart_ids):
-            for changed in self._streams.get(cart_id, ()):
-                changed.set()
-
-
-_boards: WeakKeyDictionary[asyncio.AbstractEventLoop, _Switchboard] = WeakKeyDictionary()
-
-
-def _switchboard() -> _Switchboard:
-    """The board of the running event loop."""
-    return _boards.setdefault(asyncio.get_running_loop(), _Switchboard())

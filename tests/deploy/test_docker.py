@@ -126,6 +126,18 @@ def test_static_files_can_be_collected_with_what_the_image_says():
     assert done.returncode == 0, done.stderr
 
 
+def test_descriptors_and_connections_suffice_for_streams_as_on_a_machine():
+    compose = (DEPLOY / "docker" / "compose.yaml").read_text()
+    unit = (DEPLOY / "okpuja-stream.service").read_text()
+    told = (ROOT / "docs" / "operations.md").read_text()
+
+    assert re.findall(r"nofile: (\d+)", compose) == re.findall(r"LimitNOFILE=(\d+)", unit)
+    for name in ("worker_connections", "worker_rlimit_nofile"):
+        (contained,) = re.findall(rf"{name} (\d+);", compose)
+        assert f"{name} {contained};" in told
+        assert int(contained) >= 3 * 4096  # a stream is two of nginx's connections, and pages come as well
+
+
 def test_nginx_in_its_container_does_as_on_a_machine():
     own = (DEPLOY / "nginx" / "okpuja.conf").read_text().splitlines()[2:]
     contained = (DEPLOY / "docker" / "nginx.conf").read_text().splitlines()[1:]

@@ -189,6 +189,21 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     logs_are_json_lines(front)
 
 
+def test_stream_service_stops_soon_although_a_stream_is_open(tmp_path, sandbox: Sandbox):
+    order, port = customer.orders_known_to(sandbox, 1)[0], free_port()
+    with (
+        service("okpuja-stream.service", port, tmp_path / "stream.log", ALLOWED_HOSTS="127.0.0.1") as process,
+        socket.create_connection(("127.0.0.1", port), 10) as line,
+    ):
+        path = f"/api/payments/cart/{order.cart_id}/events/"
+        line.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        assert line.recv(4096).startswith(b"HTTP/1.1 200")
+
+        process.terminate()
+
+        assert process.wait(6) == 0
+
+
 def module_may_be_imported_elsewhere(front: Front) -> None:
     """A browser runs a module of another origin only as JavaScript and only with leave, whoever serves it."""
     script = "/static/storefront/payment-status.mjs"

@@ -119,6 +119,15 @@ def test_one_more_is_as_the_first(name):
     assert [line.replace("--port %i", "--port 8000") for line in more] == one
 
 
+def test_stream_service_has_descriptors_for_all_that_granian_serves_at_a_time():
+    (line,) = settings("okpuja-stream.service", "ExecStart")
+    (descriptors,) = map(int, settings("okpuja-stream.service", "LimitNOFILE"))
+    (at_a_time,) = map(int, re.findall(r"--backlog (\d+)", line))
+
+    assert at_a_time >= 2000
+    assert descriptors >= 2 * at_a_time
+
+
 def test_the_settings_of_the_example_are_ones_that_are_read():
     known = (ROOT / ".env.example").read_text()
     named = re.findall(r"^#?([A-Z_]+)=", (DEPLOY / "okpuja.env.example").read_text(), re.MULTILINE)

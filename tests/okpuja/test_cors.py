@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
 from django.test import AsyncClient, Client
 
 from okpuja.api import api
-from tests import make
+from tests import listening, make
 from tests.cart import rows
 from tests.processes import ROOT
 
@@ -77,7 +76,7 @@ async def test_event_stream_may_be_read_by_a_listed_origin_alone() -> None:
 
     assert [answer.headers["Content-Type"] for answer in answers] == ["text/event-stream"] * 2
     assert [answer.headers.get(ALLOWED) for answer in answers] == [LISTED, None]
-    await sync_to_async(connections.close_all)()  # those of asgiref's own thread
+    await listening.end()
 
 
 def test_page_outside_the_api_is_read_by_no_other_origin() -> None:

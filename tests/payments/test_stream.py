@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import AsyncIterator
@@ -10,14 +11,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, connections
+from django.db import connection
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from payments import completion, stream, wakeups
+from payments import board, completion, stream, wakeups
 from payments.models import PaymentOrder
 from payments.states import Source, Status
-from tests import make
+from tests import listening, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,11 +32,7 @@ def shop(plug):
 async def _ends_its_listening() -> AsyncIterator[None]:
     """What listens for this test's loop ends with it."""
     yield
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    await sync_to_async(connections.close_all)()  # that of asgiref's own thread
+    await listening.end()
 
 
 make_order = sync_to_async(make.order)
@@ -134,16 +131,69 @@ async def test_stream_without_a_cart_or_a_payment_answers_404_in_the_contracts_s
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-async def test_stream_opened_the_moment_the_last_one_ended_is_told_of_changes_at_once():
-    board = stream._Switchboard()
-    with board.subscribed("one"):
-        await asyncio.sleep(0.3)
-    with board.subscribed("two") as changed:
-        await asyncio.sleep(0.5)
-        changed.clear()
-        await sync_to_async(notify)("two")
-        async with asyncio.timeout(2):
-            await changed.wait()
+async def test_change_between_the_first_look_and_the_first_event_is_told_at_once():
+    other = await stream_of((await make_order()).cart_id)
+    await told(other)
+    await asyncio.sleep(0.3)  # until it listens
+    order = await make_order(age_s=5)
+    response = await stream_of(order.cart_id)
+
+    changed_at = time.monotonic()
+    await settle(order, "COMPLETED")
+    events = await told(response, events=2)
+    took_s = time.monotonic() - changed_at
+
+    assert [event["payment_status"] for event in events] == ["INITIATED", "SUCCESS"]
+    assert took_s < stream.LOOK_EVERY_S / 2
+
+
+async def test_change_whose_notice_is_lost_is_told_at_the_next_look(monkeypatch):
+    monkeypatch.setattr(stream, "LOOK_EVERY_S", 0.5)
+    order = await make_order(age_s=5)
+    response = await stream_of(order.cart_id)
+    (first,) = await told(response)
+
+    await sync_to_async(change_silently)(order)
+    changed_at = time.monotonic()
+    (second,) = await told(response)
+
+    assert (first["auto_verified"], second["auto_verified"]) == (False, True)
+    assert time.monotonic() - changed_at < 1
+
+
+def change_silently(order: PaymentOrder) -> None:
+    PaymentOrder.objects.filter(pk=order.pk).update(answered_at=timezone.now())
+    connection.close()
+
+
+async def test_reader_who_was_slow_is_told_how_it_stands_now_and_nothing_of_before():
+    order = await make_order(age_s=5)
+    response = await stream_of(order.cart_id)
+    await told(response)
+    await asyncio.sleep(0.3)
+
+    for _ in range(50):
+        await sync_to_async(notify)(order.cart_id)
+    await settle(order, "FAILED")
+    await asyncio.sleep(0.3)
+    events = await told(response, events=9)
+
+    assert [event["payment_status"] for event in events] == ["FAILED"]
+
+
+@pytest.mark.parametrize("events", [0, 1])
+async def test_reader_who_has_gone_leaves_nothing_behind(events):
+    order = await make_order()
+    response = await stream_of(order.cart_id)
+    await told(response, events=events)
+    await asyncio.sleep(0.3)
+    assert listening.others()
+
+    del response
+    gc.collect()  # the test client's response is a knot
+    await asyncio.sleep(0.3)
+
+    assert (listening.others(), dict(board.of_this_loop()._streams)) == ([], {})
 
 
 def notify(cart_id: str) -> None:
@@ -151,15 +201,19 @@ def notify(cart_id: str) -> None:
     connection.close()
 
 
-async def test_stream_of_another_cart_is_not_woken():
-    board = stream._Switchboard()
-    with board.subscribed("one") as one, board.subscribed("two") as two:
-        await asyncio.sleep(0.3)
-        one.clear(), two.clear()
-        await sync_to_async(notify)("two")
-        await asyncio.wait_for(two.wait(), 2)
+async def test_stream_under_another_spelling_hears_notices_for_the_orders_own(plug):
+    plug("delivers", PAYABLE="find_in_any_case")
+    order = await make_order(age_s=5, cart_id="lower-case")
+    response = await stream_of("LOWER-CASE")
+    await told(response)
+    await asyncio.sleep(0.3)
 
-        assert not one.is_set()
+    changed_at = time.monotonic()
+    await settle(order, "COMPLETED")
+    (event,) = await told(response)
+
+    assert (event["cart_id"], event["payment_status"]) == ("lower-case", "SUCCESS")
+    assert time.monotonic() - changed_at < 1
 
 
 @pytest.mark.django_db(transaction=True)
