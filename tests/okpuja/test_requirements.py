@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from itertools import chain
 
 import pytest
 
@@ -55,3 +59,34 @@ def test_the_sbom_lists_every_pin_with_its_hashes() -> None:
     assert all(one["properties"] for one in document["components"])
     (root,) = document["dependencies"]
     assert sorted(root["dependsOn"]) == sorted(one["purl"] for one in document["components"])
+
+
+def test_what_another_shop_installs_is_all_that_the_engine_imports() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    installed = {re.split(r"[^\w.-]", pin)[0].lower() for pin in named}
+    ours = ("payments", "phonepe_pg", "phonepe_sandbox")
+    imported = {
+        name.partition(".")[0]
+        for path in chain(*((ROOT / package).rglob("*.py") for package in ours))
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+    }
+    packages = packages_distributions()
+
+    third = {name: packages[name] for name in imported - {*ours, *sys.stdlib_module_names}}
+
+    # What a named package itself cannot do without comes along: asgiref with Django, yarl with aiohttp.
+    along = {"asgiref", "yarl", "pydantic", "psycopg-pool", "markupsafe"}
+    missing = {
+        name: of
+        for name, of in third.items()
+        if not {one.lower().replace("_", "-") for one in of} & (installed | along)
+    }
+    assert missing == {}
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
