@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import accumulate, chain, count, repeat
+from itertools import accumulate, repeat
 
 FIRST_S = 20.0
 SPREAD_S = 5.0  # the first ask falls 20 to 25 s after creation
@@ -34,32 +34,25 @@ def spread_of(order_id: int) -> float:
 
 def rungs(*, created_at: datetime, expires_at: datetime, spread: float) -> Iterator[datetime]:
     """Every instant, in order and without end, at which an order should be asked about."""
-    shift = timedelta(seconds=spread * SPREAD_S)
-    for seconds in chain(LADDER_S, count(LADDER_S[-1] + STEADY_S, STEADY_S)):
-        rung = created_at + shift + timedelta(seconds=seconds)
-        if rung >= expires_at:
-            break
-        yield rung
-    for after in AFTER_DEADLINE:
-        yield expires_at + shift + after
-    late = expires_at + shift + AFTER_DEADLINE[-1]
+    rung = created_at
     while True:
-        late += LATE_EVERY
-        yield late
+        rung = _rung_after(rung, created_at=created_at, expires_at=expires_at, spread=spread)
+        yield rung
 
 
 def next_check(
     *, created_at: datetime, expires_at: datetime, now: datetime, spread: float, late_watch: timedelta
 ) -> datetime | None:
-    """The first of `rungs` after `now`; None when the late watch is over and nobody need ask any more.
+    """The first of `rungs` after `now`; None when the late watch is over and nobody need ask any more."""
+    rung = _rung_after(now, created_at=created_at, expires_at=expires_at, spread=spread)
+    return rung if rung <= expires_at + late_watch else None
 
-    Found without walking the rungs before it, which was the dearest part of judging an answer.
-    """
+
+def _rung_after(now: datetime, *, created_at: datetime, expires_at: datetime, spread: float) -> datetime:
+    """Found without walking the rungs before it, which was the dearest part of judging an answer."""
     shift = timedelta(seconds=spread * SPREAD_S)
     rung = _on_ladder(created_at + shift, now=now)
-    if rung >= expires_at:
-        rung = _after_deadline(expires_at + shift, now=now)
-    return rung if rung <= expires_at + late_watch else None
+    return rung if rung < expires_at else _after_deadline(expires_at + shift, now=now)
 
 
 def _on_ladder(start: datetime, *, now: datetime) -> datetime:
