@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -34,7 +33,7 @@ MASTER, COPY = "bench_master", "bench_copy"
 GO = signal.SIGUSR1
 ANSWERS = running.LOGS / "orders.csv"
 SETTINGS = {"PAYMENT_EXPIRE_AFTER": "3600", "PHONEPE_BASE_URL": "http://127.0.0.1:1/apis/pg-sandbox"}
-RABBITMQ = ("127.0.0.1", 5672)
+RABBITMQ = 5672  # its port
 PAUSED, LOOP, OURS, OURS_TWICE = (
     "a loop with pauses of 5 to 8 s (computed)", "a plain loop", "our sweep", "our sweep, two processes",
 )  # fmt: skip
@@ -108,9 +107,7 @@ def plots(figures: Figures) -> dict[str, str]:
 def _can_run(way: Way) -> bool:
     if way.name != "celery":
         return True
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        is_there = probe.connect_ex(RABBITMQ) == 0
+    is_there = running.listens(RABBITMQ)
     if not is_there:
         sys.stdout.write("No RabbitMQ on port 5672: Celery is left out.\n")
     return is_there

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils.module_loading import import_string
 
 from payments import gateway
+from payments.audit import WHOLE_AT
 from payments.defaults import RANGES
 from phonepe_pg import Misconfigured, PhonePeError
 from phonepe_pg.types import is_web_address
@@ -196,7 +197,7 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
     for name, choices in POLICIES.items():
         if plugs.get(name, choices[0]) not in choices:
             found.append(Error(f"PAYMENTS[{name!r}] must be one of {choices}.", id="payments.E005"))
-    if not _is_time_of_day(plugs.get("WHOLE_AUDIT_AT", "03:30")):
+    if not _is_time_of_day(plugs.get("WHOLE_AUDIT_AT", WHOLE_AT)):
         found.append(Error("PAYMENTS['WHOLE_AUDIT_AT'] must be a time of day, as 03:30.", id="payments.E005"))
     unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, "KEEP_WEBHOOK_DAYS", "WHOLE_AUDIT_AT"})
     if unknown:
