@@ -39,14 +39,12 @@ def database(url: str, *, pooled: bool) -> dict[str, Any]:
     that refuses them. Raises ImproperlyConfigured when the URL is not one.
     """
     options: dict[str, Any] = {**OURS, "options": f"{SERVERS} {os.environ.get('PGOPTIONS', '')}".strip()}
-    settings: dict[str, Any] = {
-        "CONN_HEALTH_CHECKS": True,  # a restarted PostgreSQL costs a reconnect, not an error
-        "OPTIONS": options,
-    }
+    settings: dict[str, Any] = {"OPTIONS": options}
+    # A restarted PostgreSQL costs a reconnect, not an error: `okpuja.postgresql` looks at each connection of a pool.
     if pooled:
         options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 3}
     else:
-        settings["CONN_MAX_AGE"] = 600
+        settings |= {"CONN_HEALTH_CHECKS": True, "CONN_MAX_AGE": 600}
     if not url:
         return settings | {"ENGINE": "okpuja.embedded", "NAME": "okpuja", "USER": "postgres"}
     parts = _parse(url)

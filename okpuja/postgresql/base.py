@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from select import POLLIN, poll
+from typing import Any
 
+import psycopg
 from django.db.backends.postgresql import base
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """For `CONN_HEALTH_CHECKS`, which else costs every request a question of its own."""
+    """Connections whose health costs no question: kept ones by `CONN_HEALTH_CHECKS`, those of a pool when taken."""
 
     def is_usable(self) -> bool:
-        """Whether nothing has arrived on the idle connection: what a server says unasked is its farewell."""
-        if self.connection is None or self.connection.closed:
-            return False
-        waiting = poll()  # not select(), which knows no descriptor beyond 1023
-        waiting.register(self.connection.fileno(), POLLIN)
-        return not waiting.poll(0)
+        """Whether the connection is open and quiet."""
+        return self.connection is not None and _lives(self.connection)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """A living connection, from the pool where there is one.
+
+        psycopg_pool's own check waits 1, 2, 4 … s after each dead connection that it meets, so after a restart of
+        PostgreSQL a request that met two would run out of time. Raises psycopg.OperationalError when none can be had.
+        """
+        while True:
+            connection = super().get_new_connection(conn_params)
+            if self.pool is None or _lives(connection):
+                return connection
+            connection.close()
+            self.pool.putconn(connection)  # which has another made in its place
+
+
+def _lives(connection: psycopg.Connection[Any]) -> bool:
+    """Whether nothing has arrived on an idle connection: what a server says unasked is its farewell."""
+    if connection.closed:
+        return False
+    waiting = poll()  # not select(), which knows no descriptor beyond 1023
+    waiting.register(connection.fileno(), POLLIN)
+    return not waiting.poll(0)

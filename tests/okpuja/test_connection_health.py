@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+from copy import deepcopy
 
 import pytest
 from django.db import connection, connections
 from django.db.utils import OperationalError
+
+from okpuja.database import database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,3 +60,32 @@ def test_a_connection_that_the_server_has_ended_is_made_again_by_the_next_reques
         fresh.close()
 
     assert (usable, answer) == (False, (1,))
+
+
+def test_a_pool_whose_connections_all_ended_gives_every_request_a_living_one():
+    pooled = deepcopy(connection.settings_dict)
+    made = database("postgresql:///unused", pooled=True)
+    pooled |= {name: made.get(name, 0) for name in ("CONN_HEALTH_CHECKS", "CONN_MAX_AGE")}
+    pooled["OPTIONS"]["pool"] = made["OPTIONS"]["pool"]
+    requests = [type(connections["default"])(pooled, alias="pooled") for _ in range(12)]
+    try:
+        ended = [backend_of(request) for request in requests]
+        for request in requests:
+            request.close()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM unnest(%s::int[]) pid", [ended])
+
+        served = [backend_of(request) for request in requests]
+
+        assert len({*served, *ended}) == 24
+    finally:
+        for request in requests:
+            request.close()
+        requests[0].close_pool()
+
+
+def backend_of(request) -> int:
+    """Open a request's connection; the process number of its backend."""
+    with request.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
