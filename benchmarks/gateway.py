@@ -14,6 +14,8 @@ import time
 from collections import deque
 from pathlib import Path
 
+import uvloop
+
 TOKEN = {"access_token": "x" * 300, "token_type": "O-Bearer", "issued_at": int(time.time())}
 PENDING = {
     "orderId": "OMO2407111821482103732111",
@@ -120,4 +122,4 @@ async def serve(latency_s: float, answers: dict[bytes, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]), read_answers(Path(sys.argv[2])) if sys.argv[2:] else {}))
+    uvloop.run(serve(float(sys.argv[1]), read_answers(Path(sys.argv[2])) if sys.argv[2:] else {}))

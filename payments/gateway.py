@@ -36,6 +36,7 @@ from phonepe_pg import (
     RefundStatus,
     Unavailable,
 )
+from phonepe_pg.deadline import Deadline
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -207,7 +208,7 @@ async def _ask_in_line(
 async def _sent_once(call: Coroutine[Any, Any, T]) -> T:
     """Let a pay or refund call take no longer than the claim under which it is made lasts."""
     try:
-        async with asyncio.timeout(ASK_LIMIT_S):
+        with Deadline(ASK_LIMIT_S):
             return await call
     except TimeoutError as slow:
         raise OutcomeUnknown(f"No answer within {ASK_LIMIT_S:g} s.") from slow
@@ -218,7 +219,7 @@ async def _ask(merchant_order_id: str) -> Answer:
     asked_at, started = timezone.now(), time.monotonic()
     status = error = None
     try:
-        async with asyncio.timeout(ASK_LIMIT_S):
+        with Deadline(ASK_LIMIT_S):
             status = await _door.client.order_status(merchant_order_id)
     except PhonePeError as trouble:
         error = trouble

@@ -1,10 +1,10 @@
 """The pipeline over due orders, once or for ever.
 
-One thread claims and writes, the gateway's loop asks. Up to `gateway.MAX_IN_FLIGHT` questions are under
-way at any time, and while answers come in, about as many orders as a turn brings wait in line behind them:
-a line that becomes free is taken at once, not after the next turn. Each answer comes back through one queue
-as soon as it is there, so a slow call holds up nobody but its own order. The same queue carries wake-ups
-and the wish to stop.
+One thread claims, the gateway's loop asks, the writer's thread writes down. Up to `gateway.MAX_IN_FLIGHT`
+questions are under way at any time, and while answers come in, somewhat more orders than a turn brings wait in
+line behind them: a line that becomes free is taken at once, not after the next turn. Each answer comes back
+through one queue as soon as it is there, so a slow call holds up nobody but its own order. The same queue
+carries what was written down, wake-ups and the wish to stop.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from payments.answers import Answer
 from payments.models import PaymentOrder
 from payments.states import Status
 from payments.transitions import Verdict, judge
-from payments.writing import Answered, Checked
+from payments.writing import Checked, Writer, guard
 from phonepe_pg import Misconfigured, PhonePeError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -38,14 +38,18 @@ RECONNECT_S = 1.0
 MANY = (
     50  # under way: then answers are gathered for a moment, since a turn costs as much for one as for thirty
 )
-GATHER_S = 0.02
+GATHER_S = 0.03
+IN_HAND = 3  # times the calls that may be under way: who is slow to write down claims no more
 LOCKED_S = 0.2  # what is due is in other checkers' hands just now
 
 
 class Notice(Enum):
-    """What the queue carries besides answers."""
+    """What the queue carries besides answers and reports."""
 
     WAKE = "look for due orders, or at the wish to stop"
+
+
+Mail = tuple[PaymentOrder, Answer | None] | Checked | Notice
 
 
 @dataclass(slots=True)
@@ -88,9 +92,10 @@ class Sweep:
         self._left = limit
         self._due_by: datetime | None = None  # one sweep takes what was due at its start; None: for ever
         self._on_checked = on_checked
-        self._mail: queue.SimpleQueue[tuple[PaymentOrder, Answer | None] | Notice] = queue.SimpleQueue()
+        self._mail: queue.SimpleQueue[Mail] = queue.SimpleQueue()
         self._in_flight: dict[int, PaymentOrder] = {}
-        self._answered = Answered(self._report)
+        self._unheard: list[Answer] = []  # by the throttle
+        self._writer = Writer(self._on_written, self.wake)
         self._unasked: list[PaymentOrder] = []
         self._came_in = 0  # answers of the last turn
         self._trusted = False  # whether our credentials are known to be accepted
@@ -115,8 +120,12 @@ class Sweep:
     def run_once(self, only: Sequence[PaymentOrder] | None = None) -> Summary:
         """Work off what is due at this moment, or just the given claimed orders."""
         self._due_by = timezone.now()
-        if self._check_credentials():
-            self._work_off(only)
+        try:
+            if self._check_credentials():
+                self._work_off(only)
+        except Exception:
+            self._let_go()  # the writer's thread and connection shall not outlive the sweep
+            raise
         self._let_go()
         return self.summary
 
@@ -162,8 +171,9 @@ class Sweep:
         return paused_s if paused_s > 0 else self._claim_more()
 
     def _claim_more(self) -> float | None:
-        in_line = min(self._came_in, gateway.MAX_IN_FLIGHT)
+        in_line = min(self._came_in * 3 // 2, gateway.MAX_IN_FLIGHT)
         room = gateway.MAX_IN_FLIGHT + in_line - len(self._in_flight)
+        room = min(room, IN_HAND * gateway.MAX_IN_FLIGHT - len(self._in_flight) - len(self._writer))
         room = room if self._left is None else min(room, self._left)
         now = timezone.now()
         due_at = claims.next_due() if room > 0 else None
@@ -189,13 +199,15 @@ class Sweep:
             gateway.submit_ask(unpaid, self._on_answer)
         for order in orders:
             if order.status == Status.SUCCESS:
-                self._answered.guard(
-                    order, None, partial(completion.fulfil_again, order.pk, now=timezone.now())
-                )
+                fulfil = partial(completion.fulfil_again, order.pk, now=timezone.now())
+                guard(order, None, fulfil, report=self._report)
         return len(unpaid)
 
     def _on_answer(self, order: PaymentOrder, answer: Answer | None) -> None:
         self._mail.put((order, answer))
+
+    def _on_written(self, checked: Checked) -> None:
+        self._mail.put(checked)
 
     def _collect(self, timeout_s: float) -> None:
         """Sleep until something arrives, then take all that is there."""
@@ -203,32 +215,37 @@ class Sweep:
             self._take_in(self._mail.get(timeout=max(timeout_s, 0.001)))
             if len(self._in_flight) >= MANY:
                 time.sleep(GATHER_S)
+        self._empty_mail()
+        # Whom PhonePe keeps waiting or refuses stands better in the queue than in line.
+        has_trouble = self._unasked or not all(answer.is_answer for answer in self._unheard)
+        self._came_in = 0 if has_trouble else len(self._unheard)
+
+    def _empty_mail(self) -> None:
+        with suppress(queue.Empty):
             while True:
                 self._take_in(self._mail.get_nowait())
-        # Whom PhonePe keeps waiting or refuses stands better in the queue than in line.
-        self._came_in = 0 if self._unasked or self._answered.has_trouble else len(self._answered)
 
-    def _take_in(self, item: tuple[PaymentOrder, Answer | None] | Notice) -> None:
-        if isinstance(item, Notice):
-            return
-        order, answer = item
-        self._in_flight.pop(order.pk, None)
-        if answer is None:
-            self._unasked.append(order)
-        else:
-            self._answered.add(order, answer)
+    def _take_in(self, item: Mail) -> None:
+        if isinstance(item, Checked):
+            self._report(item)
+        elif not isinstance(item, Notice):
+            order, answer = item
+            self._in_flight.pop(order.pk, None)
+            if answer is None:
+                self._unasked.append(order)
+            else:
+                self._writer.add(order, answer)
+                self._unheard.append(answer)
 
     def _write_down(self) -> None:
+        self._writer.go_on()
         if self._unasked:
             self._give_back_unasked()
-        answers = self._answered.answers
-        if not answers:
-            return
-        now = timezone.now()
-        if any(isinstance(answer.error, Misconfigured) for answer in answers):
-            self._trusted = False
-        throttle.report(answers, now=now)
-        self._answered.write_down(now=now)
+        if self._unheard:
+            if any(isinstance(answer.error, Misconfigured) for answer in self._unheard):
+                self._trusted = False
+            throttle.report(self._unheard, now=timezone.now())
+            self._unheard.clear()
 
     def _give_back_unasked(self) -> None:
         """Those who were still in line when PhonePe wanted fewer calls are due again, as if never claimed."""
@@ -263,7 +280,7 @@ class Sweep:
     @property
     def _is_busy(self) -> bool:
         """Whether any claimed order still waits for its answer, or to be written down."""
-        return bool(self._in_flight or self._answered or self._unasked)
+        return bool(self._in_flight or self._unasked or self._writer.is_busy or not self._mail.empty())
 
     def _is_stopped(self) -> bool:
         if self._stopping_since is None:
@@ -272,7 +289,10 @@ class Sweep:
 
     def _let_go(self) -> None:
         """No claim outlives the process that made it; with the database gone, claims run out by themselves."""
-        held = [*self._in_flight.values(), *self._answered.orders, *self._unasked]
+        self._empty_mail()
+        self._writer.close(within_s=max(0.1, self.stopping_time_left_s))
+        self._empty_mail()
+        held = [*self._in_flight.values(), *self._writer.orders, *self._unasked]
         if not held:
             return
         log.warning("giving up questions under way", orders=len(held))

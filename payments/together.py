@@ -24,7 +24,7 @@ from payments.transitions import Verdict
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 50  # a transaction of some 50 ms
+AT_ONCE = 100  # a transaction of some 50 ms
 Kind = PaymentEvent.Kind
 
 # Who is the only order of its cart cannot become the second while `holds.begin` finds the cart locked.

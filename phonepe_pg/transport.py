@@ -9,6 +9,7 @@ from aiohttp.connector import Connection
 from yarl import URL
 
 from phonepe_pg.answers import Answer
+from phonepe_pg.deadline import Deadline
 from phonepe_pg.errors import Unavailable
 from phonepe_pg.lenient import MAX_BODY_BYTES
 from phonepe_pg.wire import Request
@@ -21,7 +22,7 @@ _KEEP_ALIVE_S: Final = 45.0
 class _Flight:
     """One request under way: its deadline, and whether its first bytes may have left."""
 
-    deadline: asyncio.Timeout
+    deadline: Deadline
     answer_timeout_s: float
     sent: bool = False
 
@@ -44,8 +45,7 @@ class _Flight:
     def leave(self) -> None:
         """A connection is there and the request goes out: from now on the answer's own time counts."""
         self.sent = True
-        if not self.deadline.expired():
-            self.deadline.reschedule(asyncio.get_running_loop().time() + self.answer_timeout_s)
+        self.deadline.move(self.answer_timeout_s)
 
 
 class _Request(aiohttp.ClientRequest):
@@ -90,7 +90,8 @@ class Transport:
         loop = asyncio.get_running_loop()
         try:
             # Bounds the wait for a free connection; the answer's own time starts when the request leaves.
-            async with asyncio.timeout(self._connect_timeout_s + self._answer_timeout_s) as deadline:
+            limit_s = self._connect_timeout_s + self._answer_timeout_s
+            with Deadline(limit_s, at_least_s=self._answer_timeout_s) as deadline:
                 flight = _Flight(deadline, self._answer_timeout_s)
                 async with self._open_session(loop).request(
                     request.method,

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.psycopg_any import BaseTzLoader
+from psycopg.abc import Buffer
+from psycopg.adapt import AdaptersMap
+
+
+class Instants(BaseTzLoader):
+    """Reads a `timestamptz` by Python's own parser, which is C; Django's takes ten times as long."""
+
+    timezone = UTC
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return datetime.fromisoformat(str(data, "ascii"))
+        except ValueError:
+            return super().load(data)  # not as ISO writes it, or out of Python's range: its error says so
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -15,6 +31,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Whether the connection is open and quiet."""
         return self.connection is not None and _lives(self.connection)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        if self.timezone is UTC:
+            params["context"] = AdaptersMap(params["context"])  # a copy: the original is everybody's
+            params["context"].register_loader("timestamptz", Instants)
+        return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A living connection, from the pool where there is one.

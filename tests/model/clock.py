@@ -48,7 +48,7 @@ class Mail:
 
     def __init__(self, clock: Clock) -> None:
         self._clock, self._items = clock, queue.SimpleQueue[Any]()
-        self.put, self.get_nowait = self._items.put, self._items.get_nowait
+        self.put, self.get_nowait, self.empty = self._items.put, self._items.get_nowait, self._items.empty
 
     def get(self, timeout: float) -> Any:
         if self._items.empty():

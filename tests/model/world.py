@@ -19,6 +19,7 @@ from payments.models import PaymentOrder, Refund
 from payments.shop import Payable
 from payments.states import REFUND_OPEN, Attention, RefundState, Source, Status
 from payments.sweep import Sweep
+from payments.writing import Writer
 from tests import make
 from tests.model import shop
 from tests.model.clock import Clock, Mail
@@ -45,6 +46,16 @@ class _AtOnce:
         flight: Future[Any] = Future()
         flight.set_result(call(*arguments))
         return flight
+
+
+class _WriterHere(Writer):
+    """Writes on the sweep's own thread: a story has one line of steps, and a crash ends it."""
+
+    def _hand_over(self, goes_on: bool) -> None:
+        self._is_writing = False
+        self._write(self._batch)
+        if not goes_on:
+            self._write(self._next)
 
 
 class World:
@@ -125,6 +136,7 @@ class World:
     def sweep(self) -> None:
         sweep = Sweep()
         sweep._mail = Mail(self.clock)
+        sweep._writer = _WriterHere(sweep._on_written, sweep.wake)
         inbox.catch_up(now=timezone.now())
         sweep.run_once()
 

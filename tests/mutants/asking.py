@@ -119,8 +119,8 @@ MUTANTS = (
         "sweep-stops-at-trouble",
         "one order's trouble never stops the next",
         WRITING,
-        "        except Exception:\n            log.exception(trouble, **facts)\n",
-        "        except Exception:\n            raise\n",
+        "    except Exception:\n        log.exception(trouble, **facts)\n",
+        "    except Exception:\n        raise\n",
         (f"{T_SWEEP}::test_sweep_when_one_answer_cannot_be_written_down_settles_the_others",),
     ),
     Mutant(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import resource
 from copy import deepcopy
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection, connections
-from django.db.utils import OperationalError
+from django.db.utils import DataError, OperationalError
 
 from okpuja.database import database
 
@@ -89,3 +90,22 @@ def backend_of(request) -> int:
     with request.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return int(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-11-24 19:30:28.801874", "2026-11-24 19:30:28.8", "0099-01-02 03:04:05"]
+)
+def test_an_instant_is_read_as_django_reads_it(written):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::timestamptz", [written])
+        (instant,) = cursor.fetchone()
+
+    assert instant == datetime.fromisoformat(written).replace(tzinfo=UTC)
+    assert instant.tzinfo is UTC
+
+
+def test_an_instant_that_python_cannot_hold_is_an_error():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 'infinity'::timestamptz")
+        with pytest.raises(DataError, match="infinity"):
+            cursor.fetchone()

@@ -69,14 +69,14 @@ class AtOnce:
 def test_sweep_at_a_slow_gateway_has_no_more_questions_under_way_than_allowed(sandbox, monkeypatch):
     gateway.close()
     monkeypatch.setattr(gateway, "MAX_IN_FLIGHT", 3)
-    known(sandbox, 9)
+    known(sandbox, 15)
     sandbox.settings(latency=0.2)
     claimed, asking = [], AtOnce(monkeypatch)
 
     Sweep(on_checked=lambda _: claimed.append(held())).run_once()
 
-    assert booked() == 9
-    assert max(claimed) <= 6  # those that are asked about, and as many in line behind them
+    assert booked() == 15
+    assert max(claimed) <= 9  # those that are asked about, in line behind them, and being written down
     assert asking.most == 3
     gateway.close()
 
@@ -104,7 +104,7 @@ def vanish(order: PaymentOrder) -> None:
 
 def test_sweep_told_to_stop_claims_nothing_more_and_finishes_what_is_under_way(sandbox, monkeypatch):
     monkeypatch.setattr(gateway, "MAX_IN_FLIGHT", 2)
-    known(sandbox, 6)
+    known(sandbox, 20)
     sandbox.settings(latency=0.2)
     running: Sweep
 
@@ -114,7 +114,8 @@ def test_sweep_told_to_stop_claims_nothing_more_and_finishes_what_is_under_way(s
     running = Sweep(on_checked=stop_at_the_first)
     running.run_once()
 
-    assert (booked(), held()) == (2, 0)
+    assert held() == 0
+    assert booked() <= 2 + 6  # what was written down at the first report, and what may be in hand then
 
 
 def test_sweep_that_gives_up_a_hanging_question_leaves_no_claim(sandbox, monkeypatch):
@@ -144,6 +145,7 @@ def test_sweep_that_began_earlier_leaves_what_fell_due_since(sandbox):
     begun._due_by = now - timedelta(seconds=10)
 
     begun._work_off(None)
+    begun._let_go()
 
     assert [order.status for order in again(due, later)] == [Status.SUCCESS, Status.INITIATED]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from payments import claims, completion, together
+from payments import claims, completion, together, wakeups
 from payments.models import PaymentOrder
 from payments.states import Source, Status
-from payments.writing import Answered, Checked
+from payments.writing import Answered, Checked, Writer
 from tests import make
 from tests.payments.settling import Kind, kinds
 
@@ -124,3 +126,80 @@ def test_what_is_not_delivered_together_is_delivered_singly_at_once(plug, logs, 
     assert left.next_check_at is not None
     assert (len(told), kinds(order)[-1]) == (1, Kind.FULFILMENT_RAISED)
     assert logs.count("payment moved") == 1
+
+
+class Watched:
+    """A writer, what it has reported, and how many batches have ended."""
+
+    def __init__(self) -> None:
+        self.told: list[Checked] = []
+        self.ended = threading.Semaphore(0)
+        self.writer = Writer(self.told.append, self.ended.release)
+
+    def write(self, *pairs) -> None:
+        for order, answer in pairs:
+            self.writer.add(order, answer)
+        self.writer.go_on()
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    watched = Watched()
+    yield watched
+    watched.writer.close(within_s=10)
+
+
+def test_while_a_batch_is_written_its_maker_goes_on_and_the_next_batch_waits(watched):
+    slow, next_one = claimed(make.order(), make.order())
+    with psycopg.connect(**wakeups.connect_parameters()) as holder:
+        holder.execute("SELECT FROM payments_order WHERE id = %s FOR UPDATE", [slow.pk])
+        watched.write((slow, make.answer("PENDING")))
+        watched.write((next_one, make.answer("PENDING")))
+
+        assert (watched.told, watched.writer.is_busy, len(watched.writer)) == ([], True, 2)
+    assert watched.ended.acquire(timeout=10)
+    watched.writer.go_on()
+    assert watched.ended.acquire(timeout=10)
+
+    assert [one.order.pk for one in watched.told] == [slow.pk, next_one.pk]
+    assert not watched.writer.is_busy
+
+
+def test_a_batch_that_the_database_refused_is_told_to_who_goes_on_and_tried_again(watched, monkeypatch):
+    (order,) = claimed(make.order())
+
+    def lost(*_: object, **__: object) -> None:
+        connection.close()
+        raise OperationalError("the server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "put_back", lost)
+        watched.write((order, make.answer("PENDING")))
+        assert watched.ended.acquire(timeout=10)
+    with pytest.raises(OperationalError):
+        watched.writer.go_on()
+    watched.writer.go_on()
+    assert watched.ended.acquire(timeout=10)
+
+    assert [one.order.pk for one in watched.told] == [order.pk]
+    assert kinds(order).count(Kind.ANSWERED) == 1
+
+
+def test_what_is_left_at_the_end_is_written_down(watched):
+    (order,) = claimed(make.order())
+    watched.writer.add(order, make.answer("COMPLETED"))
+
+    watched.writer.close(within_s=10)
+
+    assert [one.order.status for one in watched.told] == ["SUCCESS"]
+    assert watched.writer.orders == []
+
+
+def test_who_cannot_be_written_down_at_the_end_is_named_so_that_its_claim_is_given_up(watched, monkeypatch):
+    (order,) = claimed(make.order())
+    monkeypatch.setattr(Answered, "write_down", lambda *_, **__: 1 / 0)
+    watched.writer.add(order, make.answer("COMPLETED"))
+
+    watched.writer.close(within_s=10)
+
+    assert watched.writer.orders == [order]
