@@ -87,7 +87,7 @@ chaos: $(VENV)/dev.done ## kill everything while ORDERS=1000 are paid, then audi
 mutants: $(VENV)/dev.done ## break each guard on purpose and show that a test notices (ARGS="sweep throttle": these alone)
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-bench: $(VENV)/dev.done $(CONFORMANCE)/done ## measure everything, 15 minutes on a quiet machine (ARGS="claim lag --write": these, and store them)
+bench: $(VENV)/dev.done $(CONFORMANCE)/done ## measure everything, 25 minutes on a quiet machine (ARGS="claim lag --write": these, and store them)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-check: $(VENV)/dev.done $(CONFORMANCE)/done ## measure quickly and compare ratios with docs/performance/figures.json, before a release

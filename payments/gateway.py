@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from datetime import datetime
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import structlog
@@ -170,18 +172,22 @@ def ask(merchant_order_id: str) -> Answer:
 
 
 def submit_ask(
-    orders: Sequence[PaymentOrder], on_answer: Callable[[PaymentOrder, Answer | None], None]
+    orders: Sequence[PaymentOrder],
+    on_answer: Callable[[PaymentOrder, Answer | None], None],
+    *,
+    leave_at: Sequence[datetime] = (),
 ) -> None:
     """As `ask`, about many and without waiting: `on_answer` is called on the loop's thread for each.
 
+    Each question leaves at its instant of `leave_at`, or at once where that has passed or there is none.
     No more than `MAX_IN_FLIGHT` are asked about at once, the others wait in line. Whoever is still in line when
     PhonePe wants fewer calls, or after too long, is not asked about: its answer is None. Raises Misconfigured.
     """
     door = _open_door()
 
     def begin() -> None:
-        for order in orders:
-            task = door.loop.create_task(_ask_in_line(door, order, on_answer))
+        for order, turn in zip_longest(orders, leave_at[: len(orders)]):
+            task = door.loop.create_task(_ask_in_line(door, order, on_answer, turn))
             door.asking.add(task)
             task.add_done_callback(door.asking.discard)
 
@@ -189,10 +195,16 @@ def submit_ask(
 
 
 async def _ask_in_line(
-    door: _Door, order: PaymentOrder, on_answer: Callable[[PaymentOrder, Answer | None], None]
+    door: _Door,
+    order: PaymentOrder,
+    on_answer: Callable[[PaymentOrder, Answer | None], None],
+    turn: datetime | None,
 ) -> None:
     answer, joined = None, time.monotonic()
     try:
+        early_s = (turn - timezone.now()).total_seconds() if turn else 0.0
+        if early_s > 0:
+            await asyncio.sleep(early_s)
         async with door.lines:
             is_late = time.monotonic() - joined > LINE_LIMIT_S
             if not is_late and door.limited_at < joined:

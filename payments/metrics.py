@@ -26,8 +26,16 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 THROTTLE = (
     ("payments_throttle_rate", "rate", "Calls per second allowed."),
     ("payments_throttle_ceiling", "ceiling", "PHONEPE_MAX_RPS."),
-    ("payments_throttle_refused_rate", "refused_rate", "The rate at which the last 429 came; 0: none yet."),
-    ("payments_throttle_tokens", "tokens", "Calls that may be made at once, when last looked at."),
+    (
+        "payments_throttle_refused_rate",
+        "refused_rate",
+        "The rate that PhonePe is known to refuse; 0: none yet.",
+    ),
+    (
+        "payments_throttle_tokens",
+        "tokens",
+        "Calls that may be made at once, when last looked at; below 0: taken ahead.",
+    ),
     ("payments_throttle_limited_seconds", "limited_for_s", "How long PhonePe still wants no call."),
     ("payments_gateway_failures_in_a_row", "failures_in_a_row", "Calls that failed since one did not."),
     ("payments_breaker_open", "breaker_open", "1 while the breaker is open or half open."),

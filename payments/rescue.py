@@ -158,8 +158,9 @@ def _became(case: Case, order: PaymentOrder) -> Case:
 
 def ask(merchant_order_id: str) -> Answer:
     """Ask PhonePe when it is the background's turn; customers go first."""
-    while not (grant := throttle.take(1, now=timezone.now())).count:
+    while not (grant := throttle.take(1, now=timezone.now(), ahead_s=throttle.AHEAD_S)).count:
         time.sleep(max(grant.wait_s, throttle.POLL_S))
+    time.sleep(max(0.0, (grant.leave_at[0] - timezone.now()).total_seconds()))
     answer = gateway.ask(merchant_order_id)
     throttle.report([answer], now=timezone.now())
     return answer

@@ -35,6 +35,7 @@ log = structlog.get_logger(__name__)
 STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
 STOP_POLL_S = 0.1
 RECONNECT_S = 1.0
+SIGN_IN_S = 2.0  # a sweep waits for a call to sign in with, and signs in all the same
 MANY = (
     50  # under way: then answers are gathered for a moment, since a turn costs as much for one as for thirty
 )
@@ -181,22 +182,22 @@ class Sweep:
             return None
         if due_at > now:
             return (due_at - now).total_seconds()
-        grant = throttle.take(room, now=now)
+        grant = throttle.take(room, now=now, ahead_s=throttle.AHEAD_S)
         if not grant.count:
             return grant.wait_s
         orders = claims.claim_due(now=now, limit=grant.count, due_by=self._due_by)
-        asked = self._ask_about(orders)
+        asked = self._ask_about(orders, leave_at=grant.leave_at)
         throttle.give_back(grant.count - asked, now=now)
         if self._left is not None:
             self._left -= len(orders)
         return 0.0 if orders else LOCKED_S
 
-    def _ask_about(self, orders: Sequence[PaymentOrder]) -> int:
+    def _ask_about(self, orders: Sequence[PaymentOrder], *, leave_at: Sequence[datetime] = ()) -> int:
         """Send the questions off; how many calls that makes. Paid orders only want their fulfilment again."""
         unpaid = [order for order in orders if order.status != Status.SUCCESS]
         self._in_flight |= {order.pk: order for order in unpaid}
         if unpaid:
-            gateway.submit_ask(unpaid, self._on_answer)
+            gateway.submit_ask(unpaid, self._on_answer, leave_at=leave_at)
         for order in orders:
             if order.status == Status.SUCCESS:
                 fulfil = partial(completion.fulfil_again, order.pk, now=timezone.now())
@@ -264,12 +265,16 @@ class Sweep:
         """Whether PhonePe accepts us; asked once, and again after it has refused us."""
         if self._trusted:
             return True
+        # The token's call counts like any other, for PhonePe and for us; it may be the breaker's probe.
+        throttle.wait_for_turn(until=time.monotonic() + SIGN_IN_S)
         try:
             gateway.check_credentials()
+            throttle.report_call(None, now=timezone.now())
         except Misconfigured as error:
             self.summary.trouble = str(error)
             return False
         except PhonePeError as error:
+            throttle.report_call(error, now=timezone.now())
             if self._due_by is not None:
                 self.summary.trouble = str(error)
                 return False

@@ -126,8 +126,11 @@ class Client:
         )
 
     async def check_credentials(self) -> None:
-        """Fetch a token (§2), also when one is held. Raises Misconfigured, RateLimited or Unavailable."""
-        await self._fetch_token()
+        """Fetch a token (§2), also when one is held, and use it from now on.
+
+        Raises Misconfigured, RateLimited or Unavailable.
+        """
+        self._tokens.keep(await self._fetch_token())
 
     async def _create(self, request: wire.Request, read: Callable[[Answer], _T]) -> _T:
         try:

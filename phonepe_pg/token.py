@@ -71,13 +71,17 @@ class TokenStore:
             if self._lives():
                 return self._value
             raise
+        self.keep(token)
+        return token.value
+
+    def keep(self, token: Token) -> None:
+        """Use this token, which was received just now, from now on."""
         now = self._clock()
         self._value = token.value
         self._renew_at = now + token.lifetime_s - min(_MARGIN_S, token.lifetime_s / 2)
         self._ends_at = now + token.lifetime_s
         self._not_before = 0.0
         self._failure = None
-        return token.value
 
     def _after_failure(self) -> str:
         """For those who waited while another's request failed: its error, instead of time-outs in a queue."""

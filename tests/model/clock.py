@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import checkout, completion, refunds, throttle
+from payments import checkout, completion, refunds, sweep, throttle
 
-WAITING = (checkout, completion, refunds, throttle)  # modules that wait by `time`
+WAITING = (checkout, completion, refunds, sweep, throttle)  # modules that wait by `time`
 
 
 class Clock:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from django.utils import timezone
@@ -100,7 +101,11 @@ class PhonePe:
         return self.steps.around("gateway.ask", "call", lambda: self._answer(merchant_order_id))
 
     def submit_ask(
-        self, orders: Sequence[PaymentOrder], on_answer: Callable[[PaymentOrder, Answer], None]
+        self,
+        orders: Sequence[PaymentOrder],
+        on_answer: Callable[[PaymentOrder, Answer], None],
+        *,
+        leave_at: Sequence[datetime] = (),
     ) -> None:
         for order in orders:
             on_answer(order, self.steps.around("gateway.submit_ask", "call", partial(self._told_of, order)))

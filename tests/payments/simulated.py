@@ -6,6 +6,7 @@ The throttle is the real one, its row in PostgreSQL or (`InMemory`, for long run
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,7 +25,8 @@ from tests import make
 START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 ROOM = 200  # a checker's questions in flight
 LATENCY_S = (0.03, 0.09)
-ON_THE_WAY_S = (0.0, 0.01)  # from the decision to call to PhonePe's door
+CLAIM_S = (0.015, 0.53, 0.12)  # between look and call (measured): median, spread of its logarithm, longest
+ON_THE_WAY_S = (0.0, 0.005)  # from leaving to PhonePe's door
 LATE_S = (0.0, 0.01)  # a sleeping process wakes up a little late
 
 
@@ -33,7 +35,9 @@ def at(seconds: float) -> datetime:
 
 
 class Row(Protocol):
-    def take(self, wanted: int, *, now: datetime) -> Grant: ...
+    def take(
+        self, wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False
+    ) -> Grant: ...
 
     def report(self, answers: Sequence[Answer], *, now: datetime) -> None: ...
 
@@ -52,8 +56,17 @@ class InMemory:
         self._ceiling = ceiling
         self.row = GatewayThrottle(pk=1, rate=ceiling, refilled_at=START, adapted_at=START)
 
-    def take(self, wanted: int, *, now: datetime) -> Grant:
-        return throttle.draw(self.row, wanted, now=now, ceiling=self._ceiling, waiting_customer=False)
+    def take(
+        self, wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False
+    ) -> Grant:
+        return throttle.draw(
+            self.row,
+            wanted,
+            now=now,
+            ceiling=self._ceiling,
+            ahead_s=ahead_s,
+            waiting_customer=waiting_customer,
+        )
 
     def report(self, answers: Sequence[Answer], *, now: datetime) -> None:
         throttle.learn(self.row, Report.of(answers), now=now, ceiling=self._ceiling, jitter=1.0)
@@ -75,14 +88,19 @@ class Gateway:
         if self.down[0] <= moment < self.down[1]:
             self.failed.append(moment)
             return make.trouble(Unavailable("down"), at=at(moment))
+        if not self._has_room(moment):
+            self.refused.append(moment)
+            return make.trouble(RateLimited("slow down", retry_after=self.retry_after_s), at=at(moment))
+        self.passed.append(moment)
+        return make.answer(at=at(moment))
+
+    def _has_room(self, moment: float) -> bool:
         while self._window and self._window[0] <= moment - 1:
             self._window.popleft()
         if len(self._window) >= self.limit:
-            self.refused.append(moment)
-            return make.trouble(RateLimited("slow down", retry_after=self.retry_after_s), at=at(moment))
+            return False
         self._window.append(moment)
-        self.passed.append(moment)
-        return make.answer(at=at(moment))
+        return True
 
     def used(self, since: float, until: float) -> float:
         """The share of the limit that was used in that time."""
@@ -96,18 +114,23 @@ class Gateway:
 
 
 class World:
-    """`checkers` processes with more work than the gateway allows."""
+    """`checkers` processes with more work than the gateway allows; the first one's claims take `slow_s` longer."""
 
-    def __init__(self, row: Row, gateway: Gateway, *, checkers: int, seed: int = 1) -> None:
+    def __init__(
+        self, row: Row, gateway: Gateway, *, checkers: int, seed: int = 1, slow_s: float = 0.0
+    ) -> None:
         self._row, self._gateway = row, gateway
+        self._slow_s = [slow_s] + [0.0] * (checkers - 1)
         self._chance = random.Random(seed)
         self._order = count()
         self._todo: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self.granted: list[tuple[float, int]] = []
+        self.turns: list[float] = []
+        self._busy_until = [0.0] * checkers
+        self._next_look = [0.0] * checkers
         self._free = [ROOM] * checkers
         self._dead: set[int] = set()
         for checker in range(checkers):
-            self._at(self._chance.uniform(0, 1), self._look, checker)
+            self._at(self._chance.uniform(0, 1), self._begin, checker)
 
     def run(self, seconds: float) -> None:
         """Let that much virtual time pass since the beginning."""
@@ -126,17 +149,42 @@ class World:
     def _at(self, moment: float, act: Callable[..., None], *arguments: Any) -> None:
         heapq.heappush(self._todo, (moment, next(self._order), act, arguments))
 
-    def _look(self, moment: float, checker: int) -> None:
-        if checker in self._dead:
+    def _begin(self, moment: float, checker: int) -> None:
+        """Sign in, with a call that is taken as a customer's is: a token's call counts like any other."""
+        grant = self._row.take(1, now=at(moment), waiting_customer=True)
+        if not grant.count:
+            self._at(moment + max(throttle.POLL_S, grant.wait_s), self._begin, checker)
             return
-        grant = self._row.take(self._free[checker], now=at(moment)) if self._free[checker] else Grant(0, 0.05)
-        if grant.count:
-            self.granted.append((moment, grant.count))
+        self.turns.append(moment)
+        self._free[checker] -= 1
+        self._arrive(moment, checker)
+        self._look_at(moment + LATENCY_S[1], checker)
+
+    def _look_at(self, moment: float, checker: int) -> None:
+        """Its next look is then, and not when it would have been."""
+        self._next_look[checker] = moment
+        self._at(moment, self._look, checker)
+
+    def _look(self, moment: float, checker: int) -> None:
+        if checker in self._dead or moment != self._next_look[checker]:
+            return
+        grant = Grant(0, 0.05)
+        if self._free[checker]:
+            grant = self._row.take(self._free[checker], now=at(moment), ahead_s=throttle.AHEAD_S)
         self._free[checker] -= grant.count
-        for _ in range(grant.count):
-            self._at(moment + self._chance.uniform(*ON_THE_WAY_S), self._arrive, checker)
+        claimed = moment + self._claim_s(checker) if grant.count else moment
+        for turn in grant.leave_at:
+            leave = (turn - START).total_seconds()
+            self.turns.append(leave)
+            self._at(max(leave, claimed) + self._chance.uniform(*ON_THE_WAY_S), self._arrive, checker)
         pause_s = 0.0 if grant.count else grant.wait_s
-        self._at(moment + max(0.001, pause_s) + self._chance.uniform(*LATE_S), self._look, checker)
+        self._busy_until[checker] = claimed
+        self._look_at(claimed + max(0.001, pause_s) + self._chance.uniform(*LATE_S), checker)
+
+    def _claim_s(self, checker: int) -> float:
+        median, spread, longest = CLAIM_S
+        usual = min(longest, self._chance.lognormvariate(math.log(median), spread))
+        return usual + self._slow_s[checker]
 
     def _arrive(self, moment: float, checker: int) -> None:
         answer = self._gateway.answer(moment)
@@ -147,3 +195,5 @@ class World:
             return
         self._free[checker] += 1
         self._row.report([answer], now=at(moment))
+        if moment >= self._busy_until[checker]:
+            self._look_at(moment + 0.001, checker)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from datetime import timedelta
 from typing import Any
@@ -162,12 +163,44 @@ def test_sweep_with_a_limit_asks_about_so_many_and_no_more(sandbox):
 def test_sweep_gives_back_the_calls_it_did_not_make(sandbox, settings):
     settings.PHONEPE_MAX_RPS = 20
     now = timezone.now()
-    GatewayThrottle.objects.create(pk=1, rate=20, tokens=2, refilled_at=now, adapted_at=now)
+    GatewayThrottle.objects.create(pk=1, rate=20, tokens=1, refilled_at=now, adapted_at=now)
     known(sandbox)
+
+    Sweep()._work_off(None)
+
+    assert GatewayThrottle.objects.get().tokens == pytest.approx(0)
+
+
+def test_sweep_signs_in_with_a_call_from_the_bucket(sandbox):
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=0.001, tokens=1, refilled_at=now, adapted_at=now)
 
     Sweep().run_once()
 
-    assert GatewayThrottle.objects.get().tokens == pytest.approx(1)
+    assert sandbox.calls()["token"] == 1
+    assert GatewayThrottle.objects.get().tokens == pytest.approx(0, abs=0.1)
+
+
+def test_sweep_that_may_not_sign_in_yet_slows_everybody_down(sandbox):
+    sandbox.fault("token", "rate_limited", count=1, retryAfter=30)
+
+    Sweep().run_once()
+
+    limited_until = GatewayThrottle.objects.get().limited_until
+    assert limited_until is not None
+    assert limited_until > timezone.now() + timedelta(seconds=20)
+
+
+def test_sweep_asks_each_question_at_its_turn(sandbox):
+    orders = known(sandbox, 2, "PENDING")
+    turn = timezone.now() + timedelta(seconds=0.3)
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    gateway.submit_ask(orders, lambda order, answer: told.put((order.pk, answer)), leave_at=[turn])
+
+    (at_once, _), (later, answer) = [told.get(timeout=10) for _ in orders]
+    assert (at_once, later) == (orders[1].pk, orders[0].pk)
+    assert answer.asked_at > turn - timedelta(milliseconds=5)  # the loop's clock counts in milliseconds
 
 
 def test_sweep_delivers_a_paid_order_without_asking(sandbox):

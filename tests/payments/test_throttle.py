@@ -65,7 +65,7 @@ def test_draw_after_a_quiet_hour_grants_one_burst_only():
 
     granted = draw(row, 500, now=after(3600), ceiling=1000.0, waiting_customer=False).count
 
-    assert granted == burst(1000.0) == 100
+    assert granted == burst(1000.0) == 50
 
 
 def test_draw_when_the_ceiling_was_lowered_follows_it_at_once():
@@ -86,22 +86,64 @@ def test_draw_when_the_clock_runs_backwards_refills_nothing_and_nothing_twice():
     assert (back, again, later) == (0, 0, 1)
 
 
+def turns(grant: throttle.Grant) -> list[float]:
+    return [(turn - START).total_seconds() for turn in grant.leave_at]
+
+
+def test_draw_ahead_grants_what_will_be_there_each_call_at_its_turn():
+    row = bucket(rate=40.0, tokens=1.0)
+
+    grant = draw(row, 50, now=START, ceiling=40.0, ahead_s=0.1)
+
+    assert (grant.count, turns(grant), row.tokens) == (5, pytest.approx([0, 0.025, 0.05, 0.075, 0.1]), -4)
+
+
+def test_draw_ahead_at_a_low_rate_comes_so_long_before_the_turn():
+    row = bucket(rate=5.0, tokens=0.0)
+
+    early = draw(row, 50, now=START, ceiling=5.0, ahead_s=0.05)
+    grant = draw(row, 50, now=after(early.wait_s + 0.001), ceiling=5.0, ahead_s=0.05)
+
+    assert (early, turns(grant)) == (throttle.Grant(0, pytest.approx(0.15)), pytest.approx([0.2]))
+
+
+def test_draw_for_a_customer_grants_nothing_ahead_and_only_when_what_is_owed_is_paid():
+    row = bucket(tokens=1.0)
+    draw(row, 50, now=START, ceiling=CEILING, ahead_s=0.1)
+
+    customer = [take(row, at=at, customer=True).count for at in (0, 0.15, 0.21)]
+
+    assert customer == [0, 0, 1]
+
+
+def test_draw_for_a_customer_at_a_low_rate_keeps_the_background_away_until_its_turn():
+    row = bucket(rate=1.0, tokens=0.0)
+
+    customer = take(row, at=0, customer=True)
+    background = draw(row, 50, now=after(0.99), ceiling=CEILING, ahead_s=0.1).count
+    customer_again = take(row, at=1.01, customer=True)
+
+    assert (customer.wait_s, background, customer_again.count) == (1.0, 0, 1)
+
+
 @given(
     rate=st.floats(1, 500),
-    calls=st.lists(st.tuples(st.floats(0, 2), st.integers(1, 50)), max_size=60),
+    calls=st.lists(
+        st.tuples(st.floats(0, 2), st.integers(1, 50), st.sampled_from([0.0, throttle.AHEAD_S])), max_size=60
+    ),
 )
-def test_draw_in_any_window_grants_no_more_than_the_rate_and_one_burst(rate, calls):
+def test_draw_in_any_window_lets_no_more_leave_than_the_rate_and_one_burst(rate, calls):
     row = bucket(rate=rate, tokens=burst(rate))
-    times = list(accumulate(pause for pause, _ in calls))
-    granted = [
-        draw(row, wanted, now=after(at), ceiling=rate, waiting_customer=False).count
-        for at, (_, wanted) in zip(times, calls, strict=True)
-    ]
+    moments = accumulate(pause for pause, _, _ in calls)
+    leaving = sorted(
+        turn
+        for moment, (_, wanted, ahead_s) in zip(moments, calls, strict=True)
+        for turn in turns(draw(row, wanted, now=after(moment), ceiling=rate, ahead_s=ahead_s))
+    )
 
-    for first, opened in enumerate(times):
-        for last in range(first, len(times)):
-            window_s = times[last] - opened
-            assert sum(granted[first : last + 1]) <= burst(rate) + rate * window_s + 0.01
+    for first, opened in enumerate(leaving):
+        for last, closed in enumerate(leaving[first:], start=1):
+            assert last <= burst(rate) + rate * (closed - opened) + 0.01
 
 
 def test_draw_while_a_customer_waits_gives_the_background_nothing():
@@ -195,6 +237,42 @@ def test_learn_success_after_a_429_restores_the_rate_to_a_little_below_it():
 
     assert rates == pytest.approx([5.9, 7.6, 7.6, 7.6], abs=0.02)
     assert row.refused_rate == 8
+
+
+def test_learn_a_429_after_a_long_calm_halves_the_rate_and_leaves_the_mark():
+    row = bucket(rate=7.6, refused_rate=8.0, limited_until=START)
+
+    tell(row, at=throttle.CALM_S + 1, limited=1)
+
+    assert (row.rate, row.refused_rate) == (3.8, 8)
+
+
+def test_learn_a_second_429_soon_after_one_moves_the_mark_down():
+    row = bucket(rate=7.6, refused_rate=8.0, limited_until=START)
+
+    tell(row, at=throttle.CALM_S - 1, limited=1)
+
+    assert (row.rate, row.refused_rate) == (3.8, 7.6)
+
+
+def test_learn_a_429_sent_right_after_a_pause_says_how_few_calls_fill_a_second():
+    row = bucket(rate=500.0, refused_rate=1000.0, limited_until=START)
+
+    learn(
+        row,
+        Report(limited=1, limited_asked_at=after(0.8)),
+        now=after(0.9), ceiling=1000.0, jitter=1.0,
+    )  # fmt: skip
+
+    assert (row.refused_rate, row.rate) == (pytest.approx(400), pytest.approx(200))
+
+
+def test_learn_a_429_at_once_after_a_pause_moves_the_mark_to_half_the_rate_at_most():
+    row = bucket(rate=500.0, refused_rate=1000.0, limited_until=START)
+
+    learn(row, Report(limited=1), now=START, ceiling=1000.0, jitter=1.0)
+
+    assert (row.refused_rate, row.rate) == (250, 125)
 
 
 def test_learn_success_feels_its_way_up_to_the_refused_rate_within_two_minutes_and_then_hastens():
@@ -342,10 +420,10 @@ def test_take_by_several_threads_never_grants_more_than_the_bucket(settings):
     now = timezone.now()
 
     for _ in range(20):
-        full = {"rate": 100, "tokens": 10, "refilled_at": now, "adapted_at": now}
+        full = {"rate": 100, "tokens": 5, "refilled_at": now, "adapted_at": now}
         GatewayThrottle.objects.update_or_create(pk=1, defaults=full)
         grants = at_once(*[lambda: throttle.take(3, now=now) for _ in range(6)])
-        assert sorted(grant.count for grant in grants) == [0, 0, 1, 3, 3, 3]
+        assert sorted(grant.count for grant in grants) == [0, 0, 0, 0, 2, 3]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -284,3 +284,12 @@ async def test_check_credentials_asks_for_a_token(stub, client):
     await client.check_credentials()
 
     assert len(stub.token_calls) == 2
+
+
+async def test_check_credentials_brings_the_token_that_the_next_call_uses(stub, client):
+    stub.says(answer(200, PENDING))
+
+    await client.check_credentials()
+    await client.order_status("ORD-1")
+
+    assert len(stub.token_calls) == 1
