@@ -166,7 +166,9 @@ def test_sweep_gives_back_the_calls_it_did_not_make(sandbox, settings):
     GatewayThrottle.objects.create(pk=1, rate=20, tokens=1, refilled_at=now, adapted_at=now)
     known(sandbox)
 
-    Sweep()._work_off(None)
+    begun = Sweep()
+    begun._work_off(None)
+    begun._let_go()
 
     assert GatewayThrottle.objects.get().tokens == pytest.approx(0)
 
