@@ -96,6 +96,7 @@ class Sweep:
         self._mail: queue.SimpleQueue[Mail] = queue.SimpleQueue()
         self._in_flight: dict[int, PaymentOrder] = {}
         self._unheard: list[Answer] = []  # by the throttle
+        self._is_well = False  # by the throttle's last grant
         self._writer = Writer(self._on_written, self.wake)
         self._unasked: list[PaymentOrder] = []
         self._came_in = 0  # answers of the last turn
@@ -183,6 +184,7 @@ class Sweep:
         if due_at > now:
             return (due_at - now).total_seconds()
         grant = throttle.take(room, now=now, ahead_s=throttle.AHEAD_S)
+        self._is_well = grant.is_well
         if not grant.count:
             return grant.wait_s
         orders = claims.claim_due(now=now, limit=grant.count, due_by=self._due_by)
@@ -245,7 +247,7 @@ class Sweep:
         if self._unheard:
             if any(isinstance(answer.error, Misconfigured) for answer in self._unheard):
                 self._trusted = False
-            throttle.report(self._unheard, now=timezone.now())
+            throttle.report(self._unheard, now=timezone.now(), is_well=self._is_well)
             self._unheard.clear()
 
     def _give_back_unasked(self) -> None:

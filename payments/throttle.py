@@ -61,6 +61,7 @@ class Grant:
     count: int
     wait_s: float = 0.0
     leave_at: tuple[datetime, ...] = ()
+    is_well: bool = False  # success has nothing to heal
 
 
 def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False) -> Grant:
@@ -80,7 +81,7 @@ def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: 
             row, wanted, now=now, ceiling=ceiling, ahead_s=ahead_s, waiting_customer=waiting_customer
         )
         row.save()
-    return grant
+    return replace(grant, is_well=not row.failures and not row.pause_s and row.rate >= ceiling)
 
 
 @transaction.atomic(durable=True)
@@ -105,9 +106,14 @@ def wait_for_turn(*, until: float) -> bool:
         time.sleep(max(grant.wait_s, POLL_S))
 
 
-def report(answers: Iterable[Answer], *, now: datetime) -> None:
-    """Learn from answers: a 429 halves the rate, failures in a row open the breaker, success heals."""
-    _learn_from(Report.of(answers), now=now)
+def report(answers: Iterable[Answer], *, now: datetime, is_well: bool = False) -> None:
+    """Learn from answers: a 429 halves the rate, failures in a row open the breaker, success heals.
+
+    Who knows by a grant of this moment that all `is_well` need not look whether there is anything to heal.
+    """
+    told = Report.of(answers)
+    if not (is_well and told.is_all_well):
+        _learn_from(told, now=now)
 
 
 def report_call(error: PhonePeError | None, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from payments import claims, gateway, sweep
@@ -276,3 +277,25 @@ def test_sweep_puts_back_who_was_not_asked_as_if_it_had_not_been_claimed(sandbox
     (left,) = again(order)
     assert (left.leased_until, left.asks, left.events.count()) == (None, 0, 1)
     assert left.next_check_at <= timezone.now()
+
+
+def test_sweep_whose_grant_says_that_all_is_well_does_not_ask_whether_success_heals(sandbox, settings):
+    settings.PHONEPE_MAX_RPS = 1000
+    known(sandbox, 3, "PENDING")
+
+    with CaptureQueriesContext(connection) as captured:
+        Sweep().run_once()
+
+    looks = [one["sql"] for one in captured if 'NOT ("payments_throttle"."failures"' in one["sql"]]
+    assert len(looks) == 1  # after the sign-in, before there is a grant
+
+
+def test_sweep_at_a_slowed_gateway_heals_it(sandbox, settings):
+    settings.PHONEPE_MAX_RPS = 1000
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=500, tokens=50, refilled_at=now, adapted_at=now, failures=3)
+    known(sandbox, 3, "PENDING")
+
+    Sweep().run_once()
+
+    assert GatewayThrottle.objects.get().failures == 0
