@@ -31,11 +31,12 @@ install: $(VENV)/base.done ## build .venv from the hash-pinned requirements
 demo: install ## start everything, play the main job live, keep serving (ONCE=1: exit after the story)
 	@$(BIN)/python -m okpuja.demo --port $(PORT) --sandbox-port $(SANDBOX_PORT) $(if $(filter-out 0,$(ONCE)),--once)
 
-test: $(VENV)/dev.done ## run the whole test suite on a real PostgreSQL (ARGS="-k something": OkPuja's part of it)
+test: $(VENV)/dev.done ## run the whole test suite on a real PostgreSQL, in parts at once (ARGS="-k something": by pytest alone)
 ifeq ($(ARGS),)
-	@$(BIN)/python -m tests.othershop
-endif
+	@$(BIN)/python -m tests.parts
+else
 	@$(BIN)/python -m pytest $(ARGS)
+endif
 
 test-browser: $(VENV)/dev.done npm ## the tests in Debian's Chromium alone; their screenshots stay under var/screenshots
 	@CI=true $(BIN)/python -m pytest tests/browser $(ARGS)
