@@ -5,12 +5,13 @@ It is the most asked for of all: a customer who waits asks every few seconds. `l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from django.db import connection
 from django.db.models.expressions import RawSQL
 
 from payments import shop
@@ -69,7 +70,7 @@ def telling_order(cart_id: str) -> PaymentOrder | None:
         return None
     sql, parameters = _telling()
     given = [cart_id if parameter == _ANY else parameter for parameter in parameters]
-    return next(iter(PaymentOrder.objects.raw(sql, given)), None)
+    return next(iter(_read(sql, given)), None)
 
 
 @cache
@@ -84,7 +85,31 @@ def telling_orders(cart_ids: Iterable[str]) -> dict[str, PaymentOrder]:
     """The orders that speak for these carts, by cart, with one query; carts without a payment are left out."""
     asked = list({cart_id for cart_id in cart_ids if "\0" not in cart_id})
     sql, parameters = _telling_each()
-    return {order.cart_id: order for order in PaymentOrder.objects.raw(sql, [asked, *parameters])}
+    return {order.cart_id: order for order in _read(sql, [asked, *parameters])}
+
+
+def _read(sql: str, parameters: Sequence[Any]) -> list[PaymentOrder]:
+    """The orders of one of the queries above; `RawQuerySet` would find out anew, for each, what it selects."""
+    names, converters = _selected()
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows = [list(row) for row in cursor.fetchall()]
+    for row in rows:
+        for nth, convert in converters:
+            row[nth] = convert(row[nth], None, connection)
+    return [PaymentOrder.from_db(connection.alias, names, row) for row in rows]
+
+
+@cache
+def _selected() -> tuple[list[str], list[tuple[int, Any]]]:
+    """The attributes that the queries select, in their order, and what makes Python's values of the database's."""
+    fields = [
+        field for field in PaymentOrder._meta.concrete_fields if field.primary_key or field.name in _COLUMNS
+    ]
+    converters = [
+        (nth, convert) for nth, field in enumerate(fields) for convert in field.get_db_converters(connection)
+    ]
+    return [field.attname for field in fields], converters
 
 
 def look(cart_id: str, *, user: Any) -> tuple[PaymentOrder, str]:

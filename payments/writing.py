@@ -139,9 +139,8 @@ class Writer:
         self._batch, self._next = Answered(report), Answered(report)
         self._is_writing = False
         self._error: Exception | None = None
-        self._orders: queue.SimpleQueue[bool] = (
-            queue.SimpleQueue()
-        )  # True: write the batch; False: the rest, and end
+        # True: write the batch down; False: all that is left, and end.
+        self._tasks: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def __len__(self) -> int:
@@ -190,10 +189,10 @@ class Writer:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
             self._thread.start()
-        self._orders.put(goes_on)
+        self._tasks.put(goes_on)
 
     def _run(self) -> None:
-        while self._orders.get():
+        while self._tasks.get():
             try:
                 self._write(self._batch)
             except Exception as error:  # noqa: BLE001
