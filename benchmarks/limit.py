@@ -63,6 +63,7 @@ ORDERS = 8_000  # more than any case can ask about
 def main() -> dict[str, Any]:
     """Measure every limit with every number of checkers."""
     running.prepare_database()
+    running.empty_database()
     with running.emulator(latency=LATENCY_S) as origin:
         running.manage("make_orders", str(ORDERS), PHONEPE_BASE_URL=f"{origin}/apis/pg-sandbox")
         figures = {case.name: _measure(case, origin) for case in CASES}

@@ -204,7 +204,7 @@ async def _ask_in_line(
     try:
         early_s = (turn - timezone.now()).total_seconds() if turn else 0.0
         if early_s > 0:
-            await asyncio.sleep(early_s)
+            await asyncio.sleep(min(early_s, LINE_LIMIT_S))  # a clock that was set back must not hold it
         async with door.lines:
             is_late = time.monotonic() - joined > LINE_LIMIT_S
             if not is_late and door.limited_at < joined:

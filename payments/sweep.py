@@ -228,6 +228,13 @@ class Sweep:
             while True:
                 self._take_in(self._mail.get_nowait())
 
+    def _report_written(self) -> None:
+        """Count what the writer's last words are about; who is answered this late is given up like the rest."""
+        with suppress(queue.Empty):
+            while True:
+                if isinstance(item := self._mail.get_nowait(), Checked):
+                    self._report(item)
+
     def _take_in(self, item: Mail) -> None:
         if isinstance(item, Checked):
             self._report(item)
@@ -248,6 +255,7 @@ class Sweep:
             if any(isinstance(answer.error, Misconfigured) for answer in self._unheard):
                 self._trusted = False
             throttle.report(self._unheard, now=timezone.now(), is_well=self._is_well)
+            self._is_well &= all(answer.error is None for answer in self._unheard)
             self._unheard.clear()
 
     def _give_back_unasked(self) -> None:
@@ -298,7 +306,7 @@ class Sweep:
         """No claim outlives the process that made it; with the database gone, claims run out by themselves."""
         self._empty_mail()
         self._writer.close(within_s=max(0.1, self.stopping_time_left_s))
-        self._empty_mail()
+        self._report_written()
         held = [*self._in_flight.values(), *self._writer.orders, *self._unasked]
         if not held:
             return

@@ -25,7 +25,7 @@ class TokenStore:
         self._fetch = fetch
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._value = ""
+        self._token: Token | None = None  # whose repr does not show it
         self._renew_at = 0.0
         self._ends_at = 0.0
         self._not_before = 0.0
@@ -51,7 +51,11 @@ class TokenStore:
     def drop(self, token: str) -> None:
         """Forget exactly this token, which the gateway refused; a newer one stays."""
         if token == self._value:
-            self._value = ""
+            self._token = None
+
+    @property
+    def _value(self) -> str:
+        return self._token.value if self._token else ""
 
     def _is_fresh(self) -> bool:
         return bool(self._value) and self._clock() < self._renew_at
@@ -77,7 +81,7 @@ class TokenStore:
     def keep(self, token: Token) -> None:
         """Use this token, which was received just now, from now on."""
         now = self._clock()
-        self._value = token.value
+        self._token = token
         self._renew_at = now + token.lifetime_s - min(_MARGIN_S, token.lifetime_s / 2)
         self._ends_at = now + token.lifetime_s
         self._not_before = 0.0

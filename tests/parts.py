@@ -16,7 +16,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 LOGS = ROOT / "var/test"
-AT_ONCE = 3
+AT_ONCE = 2
 LONGEST_S = 3600
 OTHER_SHOP = "othershop"
 # The longest first. A folder that is in none of them belongs to the last.
@@ -65,7 +65,7 @@ def _run(name: str) -> tuple[int, float]:
         if of_other_shop
         else ["pytest", "--durations=10", *(f"tests/{one}" for one in folders(name))]
     )
-    environment = os.environ | {"EMBEDDED_POSTGRES_DIR": f"var/test/{name}-postgres"}
+    environment = os.environ | {"EMBEDDED_POSTGRES_DIR": f"var/test/{name}-postgres", "DATABASE_URL": ""}
     began = time.monotonic()
     with _log(name).open("w") as log:
         done = subprocess.run(

@@ -105,7 +105,10 @@ def find(reference: str, *, user: object) -> Payable:
 def _write(paid: PaidOrder) -> None:
     """Leave a trace in the database, to see whether it is undone."""
     Checker.objects.create(
-        name=WRITTEN, started_at=paid.completed_at, seen_at=paid.completed_at, interval_s=1
+        name=f"{WRITTEN} for {paid.merchant_order_id}",
+        started_at=paid.completed_at,
+        seen_at=paid.completed_at,
+        interval_s=1,
     )
 
 
