@@ -78,6 +78,7 @@ class _Door:
         )
         self.loop = uvloop.new_event_loop()  # a call costs a quarter less than on asyncio's own
         self.limited_at = float("-inf")  # when PhonePe last wanted fewer calls
+        self.is_accepted = False  # our credentials, as far as PhonePe's last word goes
         self.lines = asyncio.Semaphore(MAX_IN_FLIGHT)
         self.asking: set[asyncio.Task[None]] = set()  # a loop keeps no hold on its tasks
         self.thread = threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True)
@@ -128,11 +129,17 @@ def close() -> None:
         _door = None
 
 
+def is_accepted() -> bool:
+    """Whether PhonePe has accepted our credentials in this process, and not refused them since."""
+    return _door is not None and _door.pid == os.getpid() and _door.is_accepted
+
+
 def check_credentials() -> None:
     """Get a token. Raises Misconfigured, RateLimited or Unavailable, each saying why."""
     door = _open_door()
     try:
         door.submit(door.client.check_credentials()).result(TOKEN_LIMIT_S)
+        door.is_accepted = True
     except Misconfigured as refused:
         names = f"{', '.join(REQUIRED[:-1])} or {REQUIRED[-1]}"
         raise Misconfigured(
@@ -235,6 +242,7 @@ async def _ask(merchant_order_id: str) -> Answer:
             status = await _door.client.order_status(merchant_order_id)
     except PhonePeError as trouble:
         error = trouble
+        _door.is_accepted &= not isinstance(trouble, Misconfigured)
     except TimeoutError:
         error = Unavailable(f"No answer within {ASK_LIMIT_S:g} s.")
     took_ms = round((time.monotonic() - started) * 1000)

@@ -100,7 +100,7 @@ class Sweep:
         self._writer = Writer(self._on_written, self.wake)
         self._unasked: list[PaymentOrder] = []
         self._came_in = 0  # answers of the last turn
-        self._trusted = False  # whether our credentials are known to be accepted
+        self._trusted = gateway.is_accepted()  # whether our credentials are known to be accepted
         self._paused_until = 0.0
         self._stopping_since: float | None = None
 

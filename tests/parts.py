@@ -6,11 +6,13 @@ Each part has a PostgreSQL of its own under `var/test/`, where its log is as wel
 
 from __future__ import annotations
 
+import asyncio
 import os
-import subprocess
+import signal
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from asyncio.subprocess import STDOUT, Process
+from contextlib import suppress
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
@@ -18,6 +20,7 @@ ROOT = TESTS.parent
 LOGS = ROOT / "var/test"
 AT_ONCE = 2
 LONGEST_S = 3600
+END_S = 30  # a part that is interrupted ends what it has started
 OTHER_SHOP = "othershop"
 # The longest first. A folder that is in none of them belongs to the last.
 PARTS = {
@@ -30,20 +33,16 @@ PARTS = {
 }
 
 
-def main() -> int:
-    """0 when every part passed."""
+async def main() -> int:
+    """0 when every part passed. Interrupted or terminated, it ends the parts and what they started."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    failed = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = {pool.submit(_run, name): name for name in PARTS}
-        for run in as_completed(runs):
-            name, (code, took_s) = runs[run], run.result()
-            log = _log(name).read_text(errors="replace")
-            if code:
-                failed.append(name)
-                _tell(log)
-            last = log.strip().splitlines()[-1] if log.strip() else "no output"
-            _tell(f"{name}: {last.strip('= ')} ({took_s:.0f} s, {'failed' if code else 'passed'})\n")
+    us = asyncio.current_task()
+    assert us
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, us.cancel)
+    places = asyncio.Semaphore(AT_ONCE)
+    async with asyncio.TaskGroup() as group:
+        runs = {name: group.create_task(_run(name, places)) for name in PARTS}
+    failed = [name for name, run in runs.items() if run.result()]
     _tell(
         f"Failed: {', '.join(failed)}; see {LOGS.relative_to(ROOT)}/\n" if failed else "All parts passed.\n"
     )
@@ -51,28 +50,57 @@ def main() -> int:
 
 
 def folders(name: str) -> list[str]:
-    """The test folders of a part, below `tests/`."""
+    """What stands in `tests/` and belongs to a part, as pytest takes it."""
     named = {folder for part in PARTS.values() for folder in part}
-    there = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.glob("*/**/test_*.py")})
-    return [folder for folder in there if folder in PARTS[name] or (name == "rest" and folder not in named)]
+    there = sorted({path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py")})
+    mine = [one for one in there if one in PARTS[name] or (name == "rest" and one not in named)]
+    return [f"tests/{one}" for one in mine]
 
 
-def _run(name: str) -> tuple[int, float]:
-    """The exit code of one part, and how long it took."""
+async def _run(name: str, places: asyncio.Semaphore) -> int:
+    """Run one part and tell how it went; its exit code."""
+    async with places:
+        began = time.monotonic()
+        code = await _exit_code(name)
+    log = _log(name).read_text(errors="replace")
+    if code:
+        _tell(log)
+    last = log.strip().splitlines()[-1] if log.strip() else "no output"
+    took_s = time.monotonic() - began
+    _tell(f"{name}: {last.strip('= ')} ({took_s:.0f} s, {'failed' if code else 'passed'})\n")
+    return code
+
+
+async def _exit_code(name: str) -> int:
     of_other_shop = name == OTHER_SHOP
-    what = (
-        ["tests.othershop"]
-        if of_other_shop
-        else ["pytest", "--durations=10", *(f"tests/{one}" for one in folders(name))]
-    )
+    what = ["tests.othershop"] if of_other_shop else ["pytest", "--durations=10", *folders(name)]
     environment = os.environ | {"EMBEDDED_POSTGRES_DIR": f"var/test/{name}-postgres", "DATABASE_URL": ""}
-    began = time.monotonic()
     with _log(name).open("w") as log:
-        done = subprocess.run(
-            [sys.executable, "-m", *what],
-            cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=LONGEST_S,
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", *what,
+            cwd=ROOT, env=environment, stdout=log, stderr=STDOUT, start_new_session=True,
         )  # fmt: skip
-    return done.returncode, time.monotonic() - began
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            return await process.wait()
+    except TimeoutError:
+        _tell(f"{name} took longer than {LONGEST_S} s.\n")
+        return 1
+    finally:
+        await _end(process)
+
+
+async def _end(process: Process) -> None:
+    """Interrupt a part that still runs, with all it has started, and wait until it has tidied up."""
+    if process.returncode is not None:
+        return
+    os.killpg(process.pid, signal.SIGINT)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            await process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def _log(name: str) -> Path:
@@ -85,4 +113,7 @@ def _tell(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(asyncio.run(main()))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(130)

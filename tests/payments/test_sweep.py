@@ -184,6 +184,25 @@ def test_sweep_signs_in_with_a_call_from_the_bucket(sandbox):
     assert GatewayThrottle.objects.get().tokens == pytest.approx(0, abs=0.1)
 
 
+def test_second_sweep_of_a_process_does_not_sign_in_again(sandbox):
+    for _ in range(2):
+        Sweep().run_once()
+
+    assert sandbox.calls()["token"] == 1
+
+
+def test_sweep_after_a_refusal_signs_in_again(sandbox):
+    Sweep().run_once()
+    known(sandbox, state="PENDING")
+    for operation in ("status", "token"):
+        sandbox.fault(operation, "unauthorized", count=2)
+
+    assert Sweep().run_once().gateway_was_unusable
+
+    PaymentOrder.objects.update(next_check_at=timezone.now())
+    assert "does not accept" in Sweep().run_once().trouble
+
+
 def test_sweep_that_may_not_sign_in_yet_slows_everybody_down(sandbox):
     sandbox.fault("token", "rate_limited", count=1, retryAfter=30)
 
