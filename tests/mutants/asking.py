@@ -9,6 +9,8 @@ CLAIMS, SWEEP, WRITING, THROTTLE = (
 )
 T_CLAIMS, T_SWEEP, T_THROTTLE = (f"tests/payments/test_{name}.py" for name in ("claims", "sweep", "throttle"))
 T_VERIFY = "tests/payments/test_verify.py"
+T_ROW = "tests/payments/test_throttle_row.py"
+T_THROTTLES = (T_THROTTLE, T_ROW)
 
 MUTANTS = (
     Mutant(
@@ -193,7 +195,7 @@ MUTANTS = (
         THROTTLE,
         'GatewayThrottle.objects.select_for_update(of=("self",), no_key=True).get_or_create(',
         "GatewayThrottle.objects.get_or_create(",
-        (f"{T_THROTTLE}::test_take_by_several_threads_never_grants_more_than_the_bucket",),
+        (f"{T_ROW}::test_take_by_several_threads_never_grants_more_than_the_bucket",),
     ),
     Mutant(
         "429-does-not-halve",
@@ -201,7 +203,7 @@ MUTANTS = (
         THROTTLE,
         "row.rate = max(MIN_RATE, min(row.rate, row.refused_rate) / 2)",
         "pass",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "429-has-no-floor",
@@ -209,7 +211,7 @@ MUTANTS = (
         THROTTLE,
         "row.rate = max(MIN_RATE, min(row.rate, row.refused_rate) / 2)",
         "row.rate = min(row.rate, row.refused_rate) / 2",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "retry-after-ignored",
@@ -217,7 +219,7 @@ MUTANTS = (
         THROTTLE,
         "timedelta(seconds=told.retry_after_s or LIMITED_PAUSE_S)",
         "timedelta(seconds=LIMITED_PAUSE_S)",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "rate-never-recovers",
@@ -225,7 +227,7 @@ MUTANTS = (
         THROTTLE,
         "row.rate = faster(row, elapsed_s, ceiling=ceiling)",
         "pass",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "rate-recovers-beyond-ceiling",
@@ -233,7 +235,7 @@ MUTANTS = (
         THROTTLE,
         "return min(ceiling, row.rate + elapsed_s * step)",
         "return row.rate + elapsed_s * step",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "429-is-forgotten",
@@ -241,7 +243,7 @@ MUTANTS = (
         THROTTLE,
         "settled = min(ceiling, SETTLED * row.refused_rate) if row.refused_rate else ceiling",
         "settled = ceiling",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "calls-leave-together",
@@ -257,7 +259,7 @@ MUTANTS = (
         THROTTLE,
         "        row.tokens -= count\n",
         "        row.tokens = max(0.0, row.tokens - count)\n",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "calm-429-lowers-the-mark",
@@ -265,7 +267,7 @@ MUTANTS = (
         THROTTLE,
         "if since_s > CALM_S:",
         "if False:",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "priority-ends-before-the-turn",
@@ -273,7 +275,7 @@ MUTANTS = (
         THROTTLE,
         "timedelta(seconds=max(PRIORITY_S, wait_s + PRIORITY_S / 2))",
         "timedelta(seconds=PRIORITY_S)",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "sign-in-beside-the-bucket",
@@ -289,7 +291,7 @@ MUTANTS = (
         THROTTLE,
         "if row.limited_until is None or sent_at >= row.limited_until:",
         "if True:",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "probe-never-given-back",
@@ -297,7 +299,7 @@ MUTANTS = (
         THROTTLE,
         "        if row.probing:\n            row.probing, row.blocked_until = False, now\n",
         "",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "breaker-never-opens",
@@ -305,7 +307,7 @@ MUTANTS = (
         THROTTLE,
         "if row.failures >= BREAKER_AFTER and (row.probing or not row.pause_s):",
         "if False:",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "breaker-never-closes",
@@ -313,7 +315,7 @@ MUTANTS = (
         THROTTLE,
         "row.failures, row.pause_s, row.probing = 0, 0, False",
         "pass",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "half-open-lets-all-through",
@@ -321,7 +323,7 @@ MUTANTS = (
         THROTTLE,
         "row.probing, row.blocked_until = True, now + timedelta(seconds=PROBE_S)",
         "row.probing = True",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "late-failures-lengthen-pause",
@@ -329,7 +331,7 @@ MUTANTS = (
         THROTTLE,
         "row.failures >= BREAKER_AFTER and (row.probing or not row.pause_s):",
         "row.failures >= BREAKER_AFTER:",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "customer-has-no-priority",
@@ -337,7 +339,7 @@ MUTANTS = (
         THROTTLE,
         "if not waiting_customer and row.priority_until and row.priority_until > now:",
         "if False:",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "ceiling-ignored",
@@ -345,7 +347,7 @@ MUTANTS = (
         THROTTLE,
         "row.rate = min(row.rate, ceiling)",
         "pass",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "bucket-without-bottom",
@@ -353,7 +355,7 @@ MUTANTS = (
         THROTTLE,
         "row.tokens = min(burst(row.rate), row.tokens + elapsed * row.rate)",
         "row.tokens = row.tokens + elapsed * row.rate",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "give-back-overfills",
@@ -361,7 +363,7 @@ MUTANTS = (
         THROTTLE,
         "row.tokens = min(row.tokens + count, burst(row.rate))",
         "row.tokens = row.tokens + count",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
     Mutant(
         "clock-backwards-refills-twice",
@@ -369,6 +371,6 @@ MUTANTS = (
         THROTTLE,
         "row.refilled_at = max(now, row.refilled_at)",
         "row.refilled_at = now",
-        (T_THROTTLE,),
+        T_THROTTLES,
     ),
 )
