@@ -16,7 +16,7 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import Q
 
-from payments import asked, wakeups
+from payments import asked, durable, wakeups
 from payments.answers import Answer
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Source, Status
@@ -78,6 +78,11 @@ RELEASE = """
 """
 
 
+NEXT_DUE = """
+    SELECT next_check_at FROM payments_order WHERE next_check_at IS NOT NULL ORDER BY next_check_at LIMIT 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """A claimed order whose answer changes nothing, and when to ask again (None: never)."""
@@ -88,7 +93,6 @@ class Waiting:
     next_check_at: datetime | None
 
 
-@transaction.atomic(durable=True)
 def claim_due(
     *, now: datetime, limit: int, due_by: datetime | None = None, lease: timedelta = LEASE
 ) -> list[PaymentOrder]:
@@ -100,7 +104,8 @@ def claim_due(
     """
     latest = (limit + random.getrandbits(1)) // 2
     claim = {"now": now, "due_by": due_by or now, "until": now + lease}
-    return list(PaymentOrder.objects.raw(CLAIM, claim | {"longest": limit - latest, "latest": latest}))
+    with durable.one_statement():
+        return list(PaymentOrder.objects.raw(CLAIM, claim | {"longest": limit - latest, "latest": latest}))
 
 
 def claim_one(
@@ -120,7 +125,6 @@ def claim_one(
         return PaymentOrder.objects.get(pk=order_id) if taken else None
 
 
-@transaction.atomic(durable=True)
 def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
     """Record answers that change nothing and set the next check of each order, all in one statement; how many.
 
@@ -141,7 +145,7 @@ def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
         }
         for one in waiting
     ]
-    with connection.cursor() as cursor:
+    with durable.one_statement(), connection.cursor() as cursor:
         cursor.execute(PUT_BACK, {"now": now, "waiting": as_json(rows), "keep": asked.KEEP})
     return len(rows)
 
@@ -186,5 +190,7 @@ def nudge(merchant_order_id: str, *, source: Source, now: datetime) -> bool:
 
 def next_due() -> datetime | None:
     """When the next order falls due (maybe in the past); None when nothing is waiting."""
-    queued = PaymentOrder.objects.filter(next_check_at__isnull=False).order_by("next_check_at")
-    return queued.values_list("next_check_at", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT_DUE)
+        found = cursor.fetchone()
+    return found[0] if found else None

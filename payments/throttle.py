@@ -24,13 +24,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from payments import durable
 from payments.answers import Answer
 from payments.models import GatewayThrottle
 from phonepe_pg import Malformed, Misconfigured, OutcomeUnknown, PhonePeError, RateLimited, Unavailable
@@ -51,6 +53,14 @@ BREAKER_AFTER = 5  # failures in a row
 PAUSE_S = (1.0, 60.0)
 PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
 PRIORITY_S = 0.3
+# Every batch of every checker comes by here: two statements instead of five, and a sixth of what the ORM costs.
+FIELDS = [field.attname for field in GatewayThrottle._meta.concrete_fields]
+SEEN = f"SELECT {', '.join(FIELDS)}, xmin::text FROM payments_throttle WHERE id = 1"  # noqa: S608  our own columns
+DRAWN = """
+    UPDATE payments_throttle SET rate = %(rate)s, tokens = %(tokens)s, refilled_at = %(refilled_at)s,
+        blocked_until = %(blocked_until)s, priority_until = %(priority_until)s, probing = %(probing)s
+    WHERE id = 1 AND xmin = %(version)s::xid
+"""
 POLL_S = 0.02  # the background rather waits for a few calls than locks the row for each
 
 
@@ -70,17 +80,18 @@ def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: 
     Who has something to do before calling comes `ahead_s` seconds early, and keeps to the grant's `leave_at`.
     """
     ceiling = ceiling_rate()
-    if not waiting_customer:  # most looks of many checkers find nothing: those shall lock nothing
-        seen = GatewayThrottle.objects.filter(pk=1).first()
-        grant = draw(seen, wanted, now=now, ceiling=ceiling, ahead_s=ahead_s) if seen else Grant(wanted)
-        if not grant.count:
-            return grant
-    with transaction.atomic(durable=True):
-        row = _row(now)
-        grant = draw(
-            row, wanted, now=now, ceiling=ceiling, ahead_s=ahead_s, waiting_customer=waiting_customer
-        )
-        row.save()
+    drawn = partial(
+        draw, wanted=wanted, now=now, ceiling=ceiling, ahead_s=ahead_s, waiting_customer=waiting_customer
+    )
+    row, version = _seen() or (None, "")
+    grant = drawn(row) if row else Grant(wanted)
+    if not grant.count and not waiting_customer:
+        return grant  # most looks of many checkers find nothing: those shall lock nothing
+    if row is None or not _save_unless_changed(row, version):
+        with transaction.atomic(durable=True):
+            row = _row(now)
+            grant = drawn(row)
+            row.save()
     return replace(grant, is_well=not row.failures and not row.pause_s and row.rate >= ceiling)
 
 
@@ -281,6 +292,21 @@ def _count_failures(row: GatewayThrottle, failed: int, *, now: datetime, jitter:
         shortest, longest = PAUSE_S
         row.pause_s = min(longest, max(shortest, row.pause_s * 2))
         row.probing, row.blocked_until = False, now + timedelta(seconds=row.pause_s * jitter)
+
+
+def _seen() -> tuple[GatewayThrottle, str] | None:
+    """The row as it is, not locked, and its version."""
+    with connection.cursor() as cursor:
+        cursor.execute(SEEN)
+        found = cursor.fetchone()
+    return (GatewayThrottle.from_db(connection.alias, FIELDS, found[:-1]), found[-1]) if found else None
+
+
+def _save_unless_changed(row: GatewayThrottle, version: str) -> bool:
+    """Write what `draw` has changed in a row that was seen in that version; False when somebody wrote it since."""
+    with durable.one_statement(), connection.cursor() as cursor:
+        cursor.execute(DRAWN, {name: getattr(row, name) for name in FIELDS} | {"version": version})
+        return bool(cursor.rowcount)
 
 
 def _row(now: datetime) -> GatewayThrottle:

@@ -198,6 +198,14 @@ MUTANTS = (
         (f"{T_ROW}::test_take_by_several_threads_never_grants_more_than_the_bucket",),
     ),
     Mutant(
+        "throttle-writes-over-others",
+        "all processes together take no more than the bucket holds",
+        THROTTLE,
+        "WHERE id = 1 AND xmin = %(version)s::xid",
+        "WHERE id = 1",
+        (f"{T_ROW}::test_take_after_an_outdated_look_goes_by_the_row",),
+    ),
+    Mutant(
         "429-does-not-halve",
         "a 429 halves the rate",
         THROTTLE,

@@ -275,6 +275,15 @@ def test_nudge_of_an_overdue_order_does_not_put_it_behind_others():
     assert again(order).next_check_at == now - timedelta(hours=1)
 
 
+def test_claim_and_put_back_inside_a_transaction_are_refused():
+    """Who asks by a claim that is taken back afterwards asks beside somebody else."""
+    with transaction.atomic():
+        with pytest.raises(RuntimeError, match="durable"):
+            claims.claim_due(now=timezone.now(), limit=1)
+        with pytest.raises(RuntimeError, match="durable"):
+            claims.put_back([], now=timezone.now())
+
+
 def test_next_due_is_the_earliest_check_of_all():
     now = timezone.now()
     nothing = claims.next_due()

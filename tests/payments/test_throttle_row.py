@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from payments import throttle
@@ -27,6 +28,25 @@ def test_take_by_several_threads_never_grants_more_than_the_bucket(settings):
         GatewayThrottle.objects.update_or_create(pk=1, defaults=full)
         grants = at_once(*[lambda: throttle.take(3, now=now) for _ in range(6)])
         assert sorted(grant.count for grant in grants) == [0, 0, 0, 0, 2, 3]
+
+
+def test_take_after_an_outdated_look_goes_by_the_row(settings, monkeypatch):
+    settings.PHONEPE_MAX_RPS = 100
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=100, tokens=5, refilled_at=now, adapted_at=now)
+    outdated = throttle._seen()
+    throttle.take(4, now=now)
+    monkeypatch.setattr(throttle, "_seen", lambda: outdated)
+
+    assert throttle.take(3, now=now).count == 1
+    assert GatewayThrottle.objects.get().tokens == pytest.approx(0)
+
+
+def test_take_inside_a_transaction_is_refused():
+    throttle.take(1, now=timezone.now())
+
+    with transaction.atomic(), pytest.raises(RuntimeError, match="durable"):
+        throttle.take(1, now=timezone.now() + timedelta(seconds=5))
 
 
 def test_take_for_the_very_first_time_by_several_threads_makes_one_row():
