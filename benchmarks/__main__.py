@@ -67,7 +67,8 @@ def _write(name: str, measured: figures.Figures, machine: figures.Figures) -> No
         figures.write_plot(figures.FOLDER / f"{plot}.svg", svg)
     if hasattr(part, "tables"):
         told = [tables.markdown(table) for table in part.tables(measured)]
-        tables.put_into(PAGE, name, [*told, _circumstances(machine)])
+        if not tables.put_into(PAGE, name, [*told, _circumstances(machine)]):
+            raise SystemExit(f"{PAGE} has no place for the figures of {name}: <!-- figures: {name} -->")
 
 
 def _circumstances(machine: figures.Figures) -> str:

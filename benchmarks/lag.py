@@ -105,9 +105,14 @@ def tables(figures: dict[str, Any]) -> list[Table]:
         for step in first[kind]
     ]
     return [
-        Table(headers, ways),
+        Table(headers, ways, _calls_told(first)),
         Table(headers, rungs, "Counted from the rung that found the payment, or from the payment itself."),
     ]
+
+
+def _calls_told(figures: dict[str, Any]) -> str:
+    told = ", ".join(f"{NAMES[way]} {count:.1f}" for way, count in figures["calls_per_payment"].items())
+    return f"Gateway calls per completed payment, with no others due: {told}."
 
 
 def plots(figures: dict[str, Any]) -> dict[str, str]:
@@ -144,11 +149,20 @@ def _measure(emulator: str, web: str, others: int) -> dict[str, Any]:
         def lags(orders: Sequence[Order], pay: Callable[[Order], float]) -> list[Booked]:
             return _booked(orders, pay, bookings)
 
+        asks = [_asks(emulator)]
         hurried = lags(make(SAMPLES, emulator), lambda order: _pay(emulator, order, webhook=True))
+        asks.append(_asks(emulator))
         returned = lags(make(SAMPLES, emulator), lambda order: _pay_and_return(emulator, web, order))
+        asks.append(_asks(emulator))
         ladder = make_on_ladder(2 if running.QUICK else 8, emulator, dice=Random(7))
         found = lags(ladder, lambda order: _pay(emulator, order, webhook=False))
+        asks.append(_asks(emulator))
+    paid = (len(hurried), len(returned), len(found))
     return {
+        "calls_per_payment": {
+            way: (after - before) / count
+            for way, before, after, count in zip(WAYS, asks, asks[1:], paid, strict=False)
+        },
         "by_webhook": _quantiles([one.wait_s for one in hurried]),
         "by_return": _quantiles([one.wait_s for one in returned]),
         "by_schedule": _quantiles([one.after_rung_s for one in found]),
@@ -157,6 +171,11 @@ def _measure(emulator: str, web: str, others: int) -> dict[str, Any]:
             step: _quantiles([one.wait_s for one in some]) for step, some in by_step(found, freely=True)
         },
     }
+
+
+def _asks(emulator: str) -> int:
+    """Status calls that the emulator was asked so far."""
+    return int(running.control(emulator, "calls").get("status", 0))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from benchmarks import running
 from benchmarks.tables import Table, show
 
 ORDERS = int(os.environ.get("BENCH_ORDERS", "4000" if running.QUICK else "10000"))
-TURNS = 1 if running.QUICK else 5
+TURNS, TURNS_BESIDE = (1, 1) if running.QUICK else (5, 3)
 PAID_EVERY = 5
 LATENCY_S = 0.05
 IN_FLIGHT_ALLOWS = 200 / LATENCY_S
@@ -53,7 +53,7 @@ class Way:
     name: str
     orders: int
     processes: int = 1
-    turns: int = 1
+    turns: int = TURNS_BESIDE
 
 
 WAYS = (

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 from django.db import connection, transaction
 from django.db.models import Q
+from django.db.models.base import ModelState
 
 from payments import asked, durable, wakeups
 from payments.answers import Answer
@@ -27,9 +28,9 @@ LEASE = timedelta(seconds=20)
 # What is needed to ask, to judge and to report; the rest (a snapshot, a pay page, ten instants) comes when asked
 # for. Building whole rows of 200 orders costs as much as all other writing about them.
 CLAIMED = (
-    "id, merchant_order_id, cart_id, amount, status, created_at, expires_at, gateway_order_id, fulfilment,"
-    " fulfilment_reference, holding, attention, nudged_by, leased_until"
-)
+    "id", "merchant_order_id", "cart_id", "amount", "status", "created_at", "expires_at", "gateway_order_id",
+    "fulfilment", "fulfilment_reference", "holding", "attention", "nudged_by", "leased_until",
+)  # fmt: skip
 DUE = """
         SELECT id FROM payments_order
         WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
@@ -43,7 +44,7 @@ CLAIM = f"""
     WHERE id = ANY (
         ARRAY({DUE.format(end="ASC", limit="%(longest)s")}) || ARRAY({DUE.format(end="DESC", limit="%(latest)s")})
     )
-    RETURNING {CLAIMED}
+    RETURNING {", ".join(CLAIMED)}
 """  # noqa: S608  our own columns
 
 # One JSON text instead of an array per column: psycopg would build each array element by element.
@@ -104,8 +105,18 @@ def claim_due(
     """
     latest = (limit + random.getrandbits(1)) // 2
     claim = {"now": now, "due_by": due_by or now, "until": now + lease}
-    with durable.one_statement():
-        return list(PaymentOrder.objects.raw(CLAIM, claim | {"longest": limit - latest, "latest": latest}))
+    with durable.one_statement(), connection.cursor() as cursor:
+        cursor.execute(CLAIM, claim | {"longest": limit - latest, "latest": latest})
+        return [_claimed(row) for row in cursor.fetchall()]
+
+
+def _claimed(row: Sequence[Any]) -> PaymentOrder:
+    """What `PaymentOrder.from_db` makes, at an eighth of its cost: that one visits all fields for a dozen."""
+    order = PaymentOrder.__new__(PaymentOrder)
+    order._state = ModelState()
+    order._state.adding, order._state.db = False, connection.alias
+    order.__dict__.update(zip(CLAIMED, row, strict=True))
+    return order
 
 
 def claim_one(

@@ -78,7 +78,7 @@ class _Door:
         )
         self.loop = uvloop.new_event_loop()  # a call costs a quarter less than on asyncio's own
         self.limited_at = float("-inf")  # when PhonePe last wanted fewer calls
-        self.is_accepted = False  # our credentials, as far as PhonePe's last word goes
+        self.is_accepted = False  # our credentials, by the last question
         self.lines = asyncio.Semaphore(MAX_IN_FLIGHT)
         self.asking: set[asyncio.Task[None]] = set()  # a loop keeps no hold on its tasks
         self.thread = threading.Thread(target=self.loop.run_forever, name="phonepe", daemon=True)
@@ -130,7 +130,7 @@ def close() -> None:
 
 
 def is_accepted() -> bool:
-    """Whether PhonePe has accepted our credentials in this process, and not refused them since."""
+    """Whether PhonePe has accepted our credentials in this process, and no question since was refused or lost."""
     return _door is not None and _door.pid == os.getpid() and _door.is_accepted
 
 
@@ -193,8 +193,10 @@ def submit_ask(
     door = _open_door()
 
     def begin() -> None:
+        now = timezone.now()
         for order, turn in zip_longest(orders, leave_at[: len(orders)]):
-            task = door.loop.create_task(_ask_in_line(door, order, on_answer, turn))
+            early_s = (turn - now).total_seconds() if turn and turn > now else 0.0
+            task = door.loop.create_task(_ask_in_line(door, order, on_answer, early_s))
             door.asking.add(task)
             task.add_done_callback(door.asking.discard)
 
@@ -205,12 +207,11 @@ async def _ask_in_line(
     door: _Door,
     order: PaymentOrder,
     on_answer: Callable[[PaymentOrder, Answer | None], None],
-    turn: datetime | None,
+    early_s: float,
 ) -> None:
     answer, joined = None, time.monotonic()
     try:
-        early_s = (turn - timezone.now()).total_seconds() if turn else 0.0
-        if early_s > 0:
+        if early_s:
             await asyncio.sleep(min(early_s, LINE_LIMIT_S))  # a clock that was set back must not hold it
         async with door.lines:
             is_late = time.monotonic() - joined > LINE_LIMIT_S
@@ -242,7 +243,7 @@ async def _ask(merchant_order_id: str) -> Answer:
             status = await _door.client.order_status(merchant_order_id)
     except PhonePeError as trouble:
         error = trouble
-        _door.is_accepted &= not isinstance(trouble, Misconfigured)
+        _door.is_accepted &= not isinstance(trouble, (Misconfigured, Unavailable))
     except TimeoutError:
         error = Unavailable(f"No answer within {ASK_LIMIT_S:g} s.")
     took_ms = round((time.monotonic() - started) * 1000)

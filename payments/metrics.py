@@ -39,6 +39,12 @@ THROTTLE = (
     ("payments_throttle_limited_seconds", "limited_for_s", "How long PhonePe still wants no call."),
     ("payments_gateway_failures_in_a_row", "failures_in_a_row", "Calls that failed since one did not."),
     ("payments_breaker_open", "breaker_open", "1 while the breaker is open or half open."),
+    ("payments_breaker_half_open", "breaker_half_open", "1 while one call is out to try the gateway."),
+    (
+        "payments_throttle_customer_first_seconds",
+        "customer_first_for_s",
+        "How long a customer still goes first.",
+    ),
     ("payments_breaker_pause_seconds", "pause_s", "The open breaker's pause; 0 while it is closed."),
 )
 JOB_STATES = ("todo", "doing", "failed")

@@ -23,6 +23,7 @@ def state(*, now: datetime) -> dict[str, Any] | None:
         "limited_for_s": _left_s(row.limited_until, now),
         "breaker": breaker,
         "breaker_open": breaker != "closed",
+        "breaker_half_open": row.probing,
         "blocked_until": row.blocked_until,
         "blocked_for_s": _left_s(row.blocked_until, now),
         "pause_s": row.pause_s,

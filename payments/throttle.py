@@ -1,7 +1,8 @@
 """How fast all processes on all machines together may call PhonePe.
 
-One row holds a token bucket, an adaptive rate and a breaker. Tokens are taken per batch, under the
-row's lock; the arithmetic is in plain functions on the row, so that it can be tried with any clock.
+One row holds a token bucket, an adaptive rate and a breaker. Tokens are taken per batch, by compare and set, and
+under the row's lock by whom another came before; the arithmetic is in plain functions on the row, so that it can
+be tried with any clock.
 
 **The rate.** A 429 halves it, after the pause that PhonePe asks for, and is remembered with the rate at which it
 came. Success restores the rate in equal steps up to a little below that mark, which is where it settles; from
@@ -53,6 +54,7 @@ BREAKER_AFTER = 5  # failures in a row
 PAUSE_S = (1.0, 60.0)
 PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
 PRIORITY_S = 0.3
+CLOCK_S = 5.0  # a time so much later than any of us would write it is a wrong clock's
 # Every batch of every checker comes by here: two statements instead of five, and a sixth of what the ORM costs.
 FIELDS = [field.attname for field in GatewayThrottle._meta.concrete_fields]
 SEEN = f"SELECT {', '.join(FIELDS)}, xmin::text FROM payments_throttle WHERE id = 1"  # noqa: S608  our own columns
@@ -206,6 +208,7 @@ def draw(
 ) -> Grant:
     """Refill the bucket and take from it; what is taken ahead is owed. Changes `row`; the caller saves it."""
     row.rate = min(row.rate, ceiling)
+    _forget_the_future(row, now)
     elapsed = max(0.0, (now - row.refilled_at).total_seconds())
     row.tokens = min(burst(row.rate), row.tokens + elapsed * row.rate)
     row.refilled_at = max(now, row.refilled_at)  # a clock that runs behind refills nothing twice
@@ -219,14 +222,25 @@ def draw(
         return Grant(0, (row.priority_until - now).total_seconds())
     count = max(0, min(wanted, int(row.tokens + ahead_s * row.rate)))
     if count:
-        turns = tuple(now + timedelta(seconds=_until(row, nth)) for nth in range(1, count + 1))
+        there = max(0, min(count, int(row.tokens)))
+        turns = (now + timedelta(seconds=_until(row, nth)) for nth in range(there + 1, count + 1))
         row.tokens -= count
-        return Grant(count, leave_at=turns)
+        return Grant(count, leave_at=(now,) * there + tuple(turns))
     wait_s = _until(row, 1)
     if waiting_customer:
         row.priority_until = now + timedelta(seconds=max(PRIORITY_S, wait_s + PRIORITY_S / 2))
         return Grant(0, wait_s)
     return Grant(0, max(POLL_S, wait_s - ahead_s))
+
+
+def _forget_the_future(row: GatewayThrottle, now: datetime) -> None:
+    """Who wrote by a clock that is an hour ahead, or before it was set back, shall not stop everybody for an hour."""
+    latest = now + timedelta(seconds=CLOCK_S)
+    row.refilled_at = now if row.refilled_at > latest else row.refilled_at
+    if row.priority_until and row.priority_until > latest:
+        row.priority_until = None
+    if row.blocked_until and row.blocked_until > latest + timedelta(seconds=2 * PAUSE_S[1]):
+        row.blocked_until = None
 
 
 def _until(row: GatewayThrottle, tokens: int) -> float:

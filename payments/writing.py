@@ -69,7 +69,7 @@ class Answered:
 
     def _put_back(self, *, now: datetime) -> None:
         """Put back what still waits; when an answer among them cannot be stored, each is settled by itself."""
-        judged = (completion.changes_nothing(order, answer, now=now) for order, answer in self._pairs)
+        judged = (_judge(order, answer, now=now) for order, answer in self._pairs)
         quiet = [waiting for waiting in judged if waiting is not None]
         if not quiet:
             return
@@ -99,6 +99,11 @@ class Answered:
         self._pairs = [pair for pair in self._pairs if id(pair[1]) not in written]
         for one in checked:
             self._report(one)
+
+
+def _judge(order: PaymentOrder, answer: Answer, *, now: datetime) -> claims.Waiting | None:
+    judge = partial(completion.changes_nothing, order, answer, now=now)
+    return _attempt("an answer could not be judged", judge, order=order.merchant_order_id)
 
 
 def guard(

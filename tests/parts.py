@@ -38,7 +38,8 @@ async def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     us = asyncio.current_task()
     assert us
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, us.cancel)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(ending, us.cancel)
     places = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as group:
         runs = {name: group.create_task(_run(name, places)) for name in PARTS}
@@ -94,11 +95,11 @@ async def _end(process: Process) -> None:
     """Interrupt a part that still runs, with all it has started, and wait until it has tidied up."""
     if process.returncode is not None:
         return
-    os.killpg(process.pid, signal.SIGINT)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(END_S):
-            await process.wait()
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError):  # it may end at any moment
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await process.wait()
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 

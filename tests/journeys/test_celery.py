@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -71,7 +72,7 @@ class Workers:
             self._running.enter_context(started(*command, log=self.beat_log, **self._settings))
         wait_until(lambda: all(" ready." in log.read_text() for log in self.logs), within_s=25)
 
-    def tick(self, times: int = 1) -> None:
+    def tick(self, times: int = 1, *, expires_s: float | None = None) -> None:
         with Celery("shop", broker=BROKER) as app:
             app.conf.update(
                 task_default_queue=self.queue,
@@ -80,7 +81,7 @@ class Workers:
                 task_queue_expires=60,
             )
             for _ in range(times):
-                app.send_task("payments.sweep", kwargs={"every_s": 5})
+                app.send_task("payments.sweep", kwargs={"every_s": 5}, expires=expires_s)
 
     def said(self, sentence: str) -> int:
         return sum(log.read_text().count(sentence) for log in self.logs)
@@ -111,6 +112,18 @@ def test_two_workers_with_many_ticks_book_each_order_once_and_ask_once(
     assert Booking.objects.count() == 60
     assert PaymentOrder.objects.filter(next_check_at__isnull=False).count() == 0
     assert len(checkers.alive(timezone.now())) >= 1  # `readyz` counts them as it counts checkers
+
+
+def test_ticks_that_no_worker_took_in_time_are_dropped(workers: Workers, sandbox: Sandbox) -> None:
+    workers.tick(6, expires_s=0.5)
+    time.sleep(1)
+    orders = customer.orders_known_to(sandbox, 2)
+    workers.start(beat=False)
+
+    workers.tick()
+
+    wait_until(lambda: customer.booked(*orders) == 2 and workers.said("succeeded in") == 1, within_s=30)
+    assert workers.said("Discarding revoked task") == 6
 
 
 def test_beat_ticks_by_itself_and_a_killed_workers_place_is_free_at_once(

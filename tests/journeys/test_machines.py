@@ -1,4 +1,4 @@
-"""Three machines with a checker each, PostgreSQL on a fourth: they add up, and one may be cut off."""
+"""Three machines with a checker each, PostgreSQL on a fourth: they add up, and one may be cut off. Workers the same."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from payments import jobs
 from tests import machines
 from tests.machines import NET, Database, Machine, Switch
 from tests.processes import ROOT
@@ -92,6 +93,16 @@ class Fleet:
         wait_until(lambda: all("checker started" in log.read_text() for log in logs), within_s=40)
         return started
 
+    def start_worker(self, number: int) -> int:
+        """A worker for jobs alone on this machine; its id in the table of workers."""
+        known = "SELECT coalesce(max(id), 0) FROM procrastinate_workers"
+        before = self.ask(known)
+        command = ("manage.py", "procrastinate", "worker", "--concurrency", "8")
+        log = self.folder / f"worker-{number}.log"
+        self.running.append(self.machines[number - 1].start(*command, log=log, **self.settings))
+        wait_until(lambda: self.ask(known) != before, within_s=40)
+        return int(self.ask(known)[0][0])
+
     def stop(self, *processes: subprocess.Popen[bytes]) -> None:
         machines.end(processes)
         self.running = [process for process in self.running if process not in processes]
@@ -144,7 +155,7 @@ def test_machines_add_up_and_one_that_is_cut_off_mid_sweep_costs_nothing(fleet: 
     held = a_machine_is_cut_off_with_claims_and_the_throttle_in_its_hands(fleet)
     the_others_take_over(fleet, held)
     it_comes_back_and_goes_on(fleet)
-    every_job_was_done_once(fleet)
+    workers_share_the_jobs_and_one_that_is_cut_off_with_some_loses_none(fleet)
 
 
 def throughput_adds_up(fleet: Fleet) -> None:
@@ -197,14 +208,23 @@ def it_comes_back_and_goes_on(fleet: Fleet) -> None:
     wait_until(fleet.count_is(BOOKED, 120, 120), within_s=40)
 
 
-def every_job_was_done_once(fleet: Fleet) -> None:
-    fleet.start_checkers(1, 2)
-    fleet.manage("shell", "-c", REFUND_ALL)
-    wait_until(
-        fleet.count_is("SELECT count(*) FROM payments_refund WHERE state = 'COMPLETED'", 120), within_s=40
-    )
+def workers_share_the_jobs_and_one_that_is_cut_off_with_some_loses_none(fleet: Fleet) -> None:
     unsent = "SELECT count(*) FROM bookings_booking WHERE confirmation_sent_at IS NULL"
     wait_until(fleet.count_is(unsent, 0), within_s=40)
+    fleet.stop(*fleet.running)
+    fleet.gateway.settings(latency=2)
+    lost, other = fleet.start_worker(3), fleet.start_worker(2)
+    fleet.manage("shell", "-c", REFUND_ALL)
+    doing = "SELECT count(*) FROM procrastinate_jobs WHERE status = 'doing' AND worker_id = {}".format
+    wait_until(lambda: fleet.ask(doing(lost)) == fleet.ask(doing(other)) == [(8,)])
+    fleet.machines[2].cut()
+    fleet.gateway.settings(latency=0)
+
+    time.sleep(jobs.HEARTBEAT.total_seconds() + 11)  # the lost one's last word is at most 10 s old
+    fleet.manage("procrastinate", "defer", jobs.revive_stalled_jobs.name, '{"timestamp": 0}')
+
+    refunded = "SELECT count(*) FROM payments_refund WHERE state = 'COMPLETED'"
+    wait_until(fleet.count_is(refunded, 120), within_s=40)
     mails = "".join(mail.read_text() for mail in (fleet.folder / "mail").iterdir())
     assert fleet.gateway.calls()["refund"] == 120
     assert mails.count("Content-Type: text/calendar") == 120  # a confirmation brings its date along

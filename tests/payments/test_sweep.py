@@ -203,6 +203,21 @@ def test_sweep_after_a_refusal_signs_in_again(sandbox):
     assert "does not accept" in Sweep().run_once().trouble
 
 
+def test_sweep_during_an_outage_ends_when_it_cannot_sign_in(sandbox):
+    """A Celery worker that sweeps again and again must not wait for the breaker's probes each time."""
+    Sweep().run_once()
+    known(sandbox, 5, "PENDING")
+    for operation in ("status", "token"):
+        sandbox.fault(operation, "server_error")
+    Sweep().run_once()
+    asked = sandbox.calls()["status"]
+
+    summary = Sweep().run_once()
+
+    assert (summary.gateway_was_unusable, summary.checked) == (True, 0)
+    assert sandbox.calls()["status"] == asked
+
+
 def test_sweep_that_may_not_sign_in_yet_slows_everybody_down(sandbox):
     sandbox.fault("token", "rate_limited", count=1, retryAfter=30)
 

@@ -75,11 +75,22 @@ def test_draw_when_the_ceiling_was_lowered_follows_it_at_once():
 def test_draw_when_the_clock_runs_backwards_refills_nothing_and_nothing_twice():
     row = bucket(tokens=0)
 
-    back = take(row, 5, at=-3600).count
+    back = take(row, 5, at=-3).count
     again = take(row, 5, at=0).count
     later = take(row, 5, at=0.1).count
 
     assert (back, again, later) == (0, 0, 1)
+
+
+def test_draw_after_a_clock_an_hour_ahead_goes_on_at_once():
+    hour = 3600
+    row = bucket(tokens=0, refilled_at=after(hour), priority_until=after(hour), blocked_until=after(hour))
+
+    waits = take(row, 5, at=0)
+    goes_on = take(row, 5, at=0.1)
+
+    assert (waits.count, waits.wait_s) == (0, pytest.approx(0.1))
+    assert goes_on.count == 1
 
 
 def turns(grant: throttle.Grant) -> list[float]:

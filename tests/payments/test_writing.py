@@ -11,7 +11,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from payments import claims, completion, together, wakeups
+from payments import claims, completion, together, transitions, wakeups
 from payments.models import PaymentOrder
 from payments.states import Source, Status
 from payments.writing import Answered, Checked, Writer
@@ -69,6 +69,24 @@ def test_an_answer_that_postgresql_never_takes_does_not_keep_the_others(state, e
     assert [one.order.pk for one in told] == [good.pk]
     assert Kind.ANSWERED in kinds(good)
     assert PaymentOrder.objects.get(pk=bad.pk).leased_until == bad.leased_until
+
+
+def test_an_answer_that_cannot_be_judged_does_not_keep_the_others(monkeypatch, logs):
+    odd, good = claimed(make.order(), make.order())
+    judge = transitions.judge
+
+    def stumble(order, answer, *, now):
+        if order.pk == odd.pk:
+            raise ValueError("nobody thought of this")
+        return judge(order, answer, now=now)
+
+    monkeypatch.setattr(transitions, "judge", stumble)
+
+    told = write_down((odd, make.answer()), (good, make.answer()))
+
+    assert [one.order.pk for one in told] == [good.pk]
+    assert logs.count("an answer could not be judged") == 1
+    assert PaymentOrder.objects.get(pk=odd.pk).leased_until == odd.leased_until
 
 
 def test_answers_stay_while_the_connection_is_gone():
