@@ -223,9 +223,9 @@ def draw(
     count = max(0, min(wanted, int(row.tokens + ahead_s * row.rate)))
     if count:
         there = max(0, min(count, int(row.tokens)))
-        turns = (now + timedelta(seconds=_until(row, nth)) for nth in range(there + 1, count + 1))
+        ahead = [now + timedelta(seconds=_until(row, nth)) for nth in range(there + 1, count + 1)]
         row.tokens -= count
-        return Grant(count, leave_at=(now,) * there + tuple(turns))
+        return Grant(count, leave_at=(now,) * there + tuple(ahead))
     wait_s = _until(row, 1)
     if waiting_customer:
         row.priority_until = now + timedelta(seconds=max(PRIORITY_S, wait_s + PRIORITY_S / 2))
