@@ -1,7 +1,7 @@
 """The pipeline over due orders, once or for ever.
 
 One thread claims, the gateway's loop asks, the writer's thread writes down. Up to `gateway.MAX_IN_FLIGHT`
-questions are under way at any time, and while answers come in, somewhat more orders than a turn brings wait in
+questions are under way at any time, and while answers come in, more orders than a turn brings wait in
 line behind them: a line that becomes free is taken at once, not after the next turn. Each answer comes back
 through one queue as soon as it is there, so a slow call holds up nobody but its own order. The same queue
 carries what was written down, wake-ups and the wish to stop.
@@ -173,7 +173,7 @@ class Sweep:
         return paused_s if paused_s > 0 else self._claim_more()
 
     def _claim_more(self) -> float | None:
-        in_line = min(self._came_in * 3 // 2, gateway.MAX_IN_FLIGHT)
+        in_line = min(self._came_in * 5 // 2, gateway.MAX_IN_FLIGHT)
         room = gateway.MAX_IN_FLIGHT + in_line - len(self._in_flight)
         room = min(room, IN_HAND * gateway.MAX_IN_FLIGHT - len(self._in_flight) - len(self._writer))
         room = room if self._left is None else min(room, self._left)

@@ -123,7 +123,7 @@ def test_ticks_that_no_worker_took_in_time_are_dropped(workers: Workers, sandbox
     workers.tick()
 
     wait_until(lambda: customer.booked(*orders) == 2 and workers.said("succeeded in") == 1, within_s=30)
-    assert workers.said("Discarding revoked task") == 6
+    assert workers.said("received") == 1  # the others were dropped by the broker
 
 
 def test_beat_ticks_by_itself_and_a_killed_workers_place_is_free_at_once(
