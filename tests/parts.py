@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from asyncio.subprocess import STDOUT, Process
 from contextlib import suppress
@@ -75,7 +77,14 @@ async def _run(name: str, places: asyncio.Semaphore) -> int:
 async def _exit_code(name: str) -> int:
     of_other_shop = name == OTHER_SHOP
     what = ["tests.othershop"] if of_other_shop else ["pytest", "--durations=10", *folders(name)]
-    environment = os.environ | {"EMBEDDED_POSTGRES_DIR": f"var/test/{name}-postgres", "DATABASE_URL": ""}
+    # Of its own as well: a pytest that starts closes the common folder to other users, and so to the PostgreSQL
+    # that another part has in it.
+    temporary = tempfile.mkdtemp(prefix=f"okpuja-{name}-")
+    environment = os.environ | {
+        "EMBEDDED_POSTGRES_DIR": f"var/test/{name}-postgres",
+        "DATABASE_URL": "",
+        "PYTEST_DEBUG_TEMPROOT": temporary,
+    }
     with _log(name).open("w") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *what,
@@ -83,7 +92,10 @@ async def _exit_code(name: str) -> int:
         )  # fmt: skip
     try:
         async with asyncio.timeout(LONGEST_S):
-            return await process.wait()
+            code = await process.wait()
+        if not code:  # what a failed one has left may say why
+            shutil.rmtree(temporary, ignore_errors=True)
+        return code
     except TimeoutError:
         _tell(f"{name} took longer than {LONGEST_S} s.\n")
         return 1
