@@ -145,24 +145,20 @@ def _told(lag: dict[str, float] | None) -> str:
 
 def _measure(emulator: str, web: str, others: int) -> dict[str, Any]:
     with _under_load(emulator, others), _heard() as bookings:
+        calls: list[float] = []  # per payment, way by way
 
         def lags(orders: Sequence[Order], pay: Callable[[Order], float]) -> list[Booked]:
-            return _booked(orders, pay, bookings)
+            before = _asks(emulator)
+            booked = _booked(orders, pay, bookings)
+            calls.append((_asks(emulator) - before) / len(booked))
+            return booked
 
-        asks = [_asks(emulator)]
         hurried = lags(make(SAMPLES, emulator), lambda order: _pay(emulator, order, webhook=True))
-        asks.append(_asks(emulator))
         returned = lags(make(SAMPLES, emulator), lambda order: _pay_and_return(emulator, web, order))
-        asks.append(_asks(emulator))
         ladder = make_on_ladder(2 if running.QUICK else 8, emulator, dice=Random(7))
         found = lags(ladder, lambda order: _pay(emulator, order, webhook=False))
-        asks.append(_asks(emulator))
-    paid = (len(hurried), len(returned), len(found))
     return {
-        "calls_per_payment": {
-            way: (after - before) / count
-            for way, before, after, count in zip(WAYS, asks, asks[1:], paid, strict=False)
-        },
+        "calls_per_payment": dict(zip(WAYS, calls, strict=True)),
         "by_webhook": _quantiles([one.wait_s for one in hurried]),
         "by_return": _quantiles([one.wait_s for one in returned]),
         "by_schedule": _quantiles([one.after_rung_s for one in found]),

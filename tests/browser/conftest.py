@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import pytest
 from django.core.management import call_command
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.missing import missing
 from tests.processes import ROOT, checker, free_port, web
 from tests.sandbox import Sandbox, wait_until
 
@@ -94,10 +94,7 @@ def axe() -> Path:
     """axe-core's script, as `make npm` has installed it."""
     script = NODE_MODULES / "axe-core" / "axe.min.js"
     if not script.exists():
-        message = "no axe-core: make npm"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("no axe-core: make npm")
     return script
 
 
@@ -105,10 +102,7 @@ def axe() -> Path:
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        message = "no Chromium: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing("no Chromium: apt-get install chromium")
     # Playwright runs a loop in the tests' own thread, and Django would take their queries for async code.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from tests.browser.conftest import NODE_MODULES
 from tests.browser.frontend_doc import FILES, TEXT
+from tests.missing import missing
 from tests.processes import ROOT
 
 STATIC = ROOT / "storefront" / "static" / "storefront"
@@ -35,12 +35,9 @@ watchPayment('cart', { onFailed: (status) => status.payment_status === 'PAID' })
 def tsc() -> Path:
     """TypeScript's compiler, as `make npm` has installed it."""
     compiler = NODE_MODULES / "typescript" / "bin" / "tsc"
-    if compiler.exists() and shutil.which("node"):
-        return compiler
-    message = "no TypeScript: make npm"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+    if not (compiler.exists() and shutil.which("node")):
+        missing("no TypeScript: make npm")
+    return compiler
 
 
 def check(tsc: Path, folder: Path, files: dict[str, str], *, lib: list[str], **options: object) -> str:

@@ -7,8 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.missing import missing
 from tests.processes import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -16,13 +15,10 @@ PATH = f"{os.environ['PATH']}:/usr/sbin:/sbin"  # where a user's PATH may not le
 
 
 def run(program: str, *arguments: str | Path, package: str) -> subprocess.CompletedProcess[str]:
-    """Run it. Without its Debian package the test is skipped, and with CI=true it fails."""
+    """Run it. Without its Debian package the test is skipped, and in CI it fails."""
     found = shutil.which(program, path=PATH)
     if found is None:
-        missing = f"{program} is missing; apt-get install --no-install-recommends {package}"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+        missing(f"{program} is missing; apt-get install --no-install-recommends {package}")
     command = [found, *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "LC_ALL": "C"}

@@ -220,7 +220,9 @@ def workers_share_the_jobs_and_one_that_is_cut_off_with_some_loses_none(fleet: F
     fleet.machines[2].cut()
     fleet.gateway.settings(latency=0)
 
-    time.sleep(jobs.HEARTBEAT.total_seconds() + 11)  # the lost one's last word is at most 10 s old
+    silent_s = jobs.HEARTBEAT.total_seconds()
+    heard = f"SELECT last_heartbeat > now() - interval '{silent_s} s' FROM procrastinate_workers WHERE id = {lost}"
+    wait_until(lambda: fleet.ask(heard) == [(False,)], within_s=silent_s + 15)
     fleet.manage("procrastinate", "defer", jobs.revive_stalled_jobs.name, '{"timestamp": 0}')
 
     refunded = "SELECT count(*) FROM payments_refund WHERE state = 'COMPLETED'"

@@ -165,7 +165,11 @@ def test_jobs_are_counted_by_state_and_task():
 def test_the_throttle_and_the_breaker_are_told():
     now = timezone.now()
     state = {"rate": 2.5, "refilled_at": now, "adapted_at": now, "pause_s": 8, "failures": 9}
-    blocked = {"blocked_until": now + timedelta(minutes=1)}
+    blocked = {
+        "blocked_until": now + timedelta(minutes=1),
+        "probing": True,
+        "priority_until": now + timedelta(minutes=1),
+    }
     GatewayThrottle.objects.update_or_create(pk=1, defaults=state | blocked)
 
     found = told()
@@ -173,6 +177,8 @@ def test_the_throttle_and_the_breaker_are_told():
     names = ("payments_throttle_rate", "payments_throttle_blocked", "payments_breaker_open")
     assert [found[name] for name in names] == [2.5, 1, 1]
     assert found["payments_gateway_failures_in_a_row"] == 9
+    assert found["payments_breaker_half_open"] == 1
+    assert 50 < found["payments_throttle_customer_first_seconds"] <= 60
 
 
 def test_an_event_is_counted_once_however_long_ago_and_whenever_the_totals_are_moved_on():
