@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -82,6 +83,13 @@ class Sandbox:
     def calls(self, merchant_order_id: str = "") -> dict[str, int]:
         query = f"?merchantOrderId={merchant_order_id}" if merchant_order_id else ""
         return self.call("GET", f"calls{query}")
+
+    def answered(self, kind: str, *, since: float, until: float) -> Counter[int]:
+        """How many calls of a kind came in a span of time (Unix seconds), by the HTTP status of the answer."""
+        kept = self.call("GET", "requests?limit=5000")["requests"]
+        return Counter(
+            one["status"] for one in kept if one["kind"] == kind and since * 1000 <= one["at"] < until * 1000
+        )
 
 
 def wait_until(condition: Any, *, within_s: float = 10.0, every_s: float = 0.05) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -117,3 +118,27 @@ def test_three_checkers_share_the_work(sandbox: Sandbox, tmp_path: Path) -> None
     assert sandbox.calls()["status"] == 60
     assert Booking.objects.count() == 60
     assert PaymentOrder.objects.filter(next_check_at__isnull=False).count() == 0
+
+
+def test_after_kill_9_of_a_checker_the_others_use_its_share_of_the_limit_and_no_more(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    limit, counted_s = 20, 6.0
+    customer.orders_known_to(sandbox, 150, state="PENDING")  # a rung of 3 s each: more than the limit allows
+    sandbox.settings(max_rps=limit)
+    settings = {"PHONEPE_BASE_URL": sandbox.base_url, "PHONEPE_MAX_RPS": str(limit)}
+
+    with ExitStack() as running:
+        checkers = [
+            running.enter_context(checker(log=tmp_path / f"{number}.log", **settings)) for number in range(3)
+        ]
+        wait_until(lambda: sandbox.calls()["status"] > 2 * limit, within_s=30)
+        checkers[0].kill()
+        begun = time.time()
+        time.sleep(counted_s + 0.5)
+        asked = sandbox.answered("status", since=begun, until=begun + counted_s)
+
+    refused = asked.pop(429, 0)
+    answered = sum(asked.values())
+    assert answered > 0.8 * limit * counted_s, (asked, refused)
+    assert refused <= 0.02 * (answered + refused), (asked, refused)
