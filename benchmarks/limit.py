@@ -23,10 +23,8 @@ from benchmarks import running
 from benchmarks.tables import Table, show
 
 UNKNOWN = 100  # the ceiling where the limit has to be found
-SECONDS = 5.0 if running.QUICK else 60.0
+SECONDS = 5 if running.QUICK else 60
 FIND_S = 25.0
-SLICES = 6  # of the time that is counted
-KEPT = 5000  # requests are remembered by the emulator, which is too few for a minute
 LATENCY_S = 0.05
 BARS = (0.9, 0.02)  # at least this share of the limit, at most this share refused
 REFUSED = 429
@@ -95,9 +93,9 @@ def _measure(case: Case, origin: str) -> dict[str, float]:
     _make_all_due()
     before_ms = time.time() * 1000
     with running.checkers(case.checkers, origin, PHONEPE_MAX_RPS=str(case.ceiling)):
-        running.wait_until(lambda: _calls(origin, before_ms), "the first call")
+        running.wait_until(lambda: _calls(origin, case, before_ms), "the first call")
         time.sleep(case.settle_s)
-        calls = list(_count(origin))
+        calls = list(_count(origin, case))
     refused = calls.count(REFUSED)
     return {
         "used_share": (len(calls) - refused) / (case.limit * SECONDS),
@@ -105,19 +103,23 @@ def _measure(case: Case, origin: str) -> dict[str, float]:
     }
 
 
-def _count(origin: str) -> Iterator[int | None]:
-    """What each call of the counted time was answered with, read slice by slice."""
+def _count(origin: str, case: Case) -> Iterator[int | None]:
+    """What each call of the counted time was answered with, read second by second.
+
+    Reading thousands at once holds the emulator up; the calls that wait meanwhile come together, and one is refused.
+    """
     begun = time.time()
-    for nth in range(SLICES):
-        since, until = (begun + SECONDS * edge / SLICES for edge in (nth, nth + 1))
+    for nth in range(SECONDS):
+        since, until = begun + nth, begun + nth + 1
         time.sleep(max(0.0, until - time.time()) + 2 * LATENCY_S)  # until the last one is answered
-        yield from _calls(origin, since * 1000, until * 1000)
+        yield from _calls(origin, case, since * 1000, until * 1000)
 
 
-def _calls(origin: str, since_ms: float, until_ms: float = float("inf")) -> list[int | None]:
-    """What each status call of a span was answered with."""
-    kept = running.control(origin, f"requests?limit={KEPT}")["requests"]
-    assert len(kept) < KEPT or kept[-1]["at"] < since_ms, "the emulator has forgotten some of them"
+def _calls(origin: str, case: Case, since_ms: float, until_ms: float = float("inf")) -> list[int | None]:
+    """What each status call of a span of about a second was answered with."""
+    newest = 20 + 3 * case.limit
+    kept = running.control(origin, f"requests?limit={newest}")["requests"]
+    assert len(kept) < newest or kept[-1]["at"] < since_ms, "there were more calls than are read"
     return [one["status"] for one in kept if one["kind"] == "status" and since_ms <= one["at"] < until_ms]
 
 
