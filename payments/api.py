@@ -100,7 +100,7 @@ class StandingOut(Schema):
 
 
 class RefundOut(Schema):
-    merchant_refund_id: str = Field(examples=["OKP-RF-261124-0123456789ABCDEF0123"])
+    merchant_refund_id: str = Field(examples=["OKR-261124-0123456789ABCDEF0123"])
     merchant_order_id: str = Field(examples=[ORDER_ID])
     amount: int = Field(description="paise", examples=[149900])
     state: str = Field(examples=["DUE"], json_schema_extra=described.one_of(RefundState))

@@ -25,6 +25,7 @@ THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 JOBS_APP = "procrastinate.contrib.django"
 
 PLUGS = ("FULFIL", "FULFIL_MANY", "PAYABLE", "STATUS", "HOLD", "RELEASE", "NOTIFY", "AUDIT", "RESCUE")
+NUMBERS = ("KEEP_WEBHOOK_DAYS", "CELERY_SWEEPS")
 POLICIES = {"UNFULFILLABLE": ("refund", "hold"), "AFTER_WATCH": ("release", "hold")}
 
 
@@ -194,14 +195,10 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
             import_string(plugs[name]) if plugs.get(name) else None
         except ImportError as error:
             found.append(Error(f"PAYMENTS[{name!r}] cannot be imported: {error}", id="payments.E004"))
-    for name, choices in POLICIES.items():
-        if plugs.get(name, choices[0]) not in choices:
-            found.append(Error(f"PAYMENTS[{name!r}] must be one of {choices}.", id="payments.E005"))
-    if not _is_time_of_day(plugs.get("WHOLE_AUDIT_AT", WHOLE_AT)):
-        found.append(Error("PAYMENTS['WHOLE_AUDIT_AT'] must be a time of day, as 03:30.", id="payments.E005"))
-    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, "KEEP_WEBHOOK_DAYS", "WHOLE_AUDIT_AT"})
+    found += _values_are_allowed(plugs)
+    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, *NUMBERS, "WHOLE_AUDIT_AT"})
     if unknown:
-        found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E007"))
+        found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E015"))
     if plugs.get("HOLD") and not plugs.get("RELEASE"):
         found.append(
             Error(
@@ -211,6 +208,22 @@ def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
             )
         )
     return found
+
+
+def _values_are_allowed(plugs: dict[str, Any]) -> list[CheckMessage]:
+    """Of what is no function: one of some words, a time of day, a number."""
+    wrong = {
+        name: f"one of {choices}"
+        for name, choices in POLICIES.items()
+        if plugs.get(name, choices[0]) not in choices
+    }
+    if not _is_time_of_day(plugs.get("WHOLE_AUDIT_AT", WHOLE_AT)):
+        wrong["WHOLE_AUDIT_AT"] = "a time of day, as 03:30"
+    for name in NUMBERS:
+        number = plugs.get(name, 1)
+        if not isinstance(number, int) or number < 1:
+            wrong[name] = "a whole number of at least 1"
+    return [Error(f"PAYMENTS[{name!r}] must be {what}.", id="payments.E005") for name, what in wrong.items()]
 
 
 def _is_time_of_day(text: str) -> bool:

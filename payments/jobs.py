@@ -70,7 +70,7 @@ def audit_regularly(timestamp: int) -> None:
     audit.run(now=timezone.now())
 
 
-@app.periodic(cron="17 3 * * *")
+@app.periodic(cron="47 21 * * *")  # UTC: at night in India
 @app.task(name="payments.prune_webhooks", queueing_lock="payments.prune_webhooks")
 def prune_webhooks(timestamp: int) -> None:
     """Delete webhook records that are older than `PAYMENTS["KEEP_WEBHOOK_DAYS"]`."""

@@ -113,7 +113,7 @@ def pursue(refund_id: int, *, attempt: int) -> None:
     if refund.state not in REFUND_OPEN:
         return
     outcome: RefundStatus | PhonePeError | None = None
-    if throttle.wait_for_turn(until=time.monotonic() + TURN_S):
+    if _has_turn():
         try:
             outcome = _send_or_ask(refund)
         except PhonePeError as error:
@@ -121,6 +121,11 @@ def pursue(refund_id: int, *, attempt: int) -> None:
         failed = outcome if isinstance(outcome, PhonePeError) else None
         throttle.report_call(failed, now=timezone.now())
     _settle(refund, outcome, attempt=attempt, now=timezone.now())
+
+
+def _has_turn() -> bool:
+    """Wait for a call within the limit of all processes; each of a refund's calls needs one."""
+    return throttle.wait_for_turn(until=time.monotonic() + TURN_S)
 
 
 class _Refused(Rejected):
@@ -135,7 +140,7 @@ def _send_or_ask(refund: Refund) -> RefundStatus:
     try:
         return gateway.refund_status(refund.merchant_refund_id)
     except UnknownRefund:
-        if refund.state != RefundState.DUE:
+        if refund.state != RefundState.DUE or not _has_turn():
             raise
     return _send(refund, is_first=False)
 
@@ -151,6 +156,8 @@ def _send(refund: Refund, *, is_first: bool) -> RefundStatus:
         )
     except Rejected as refusal:
         # Refused, or another call of ours arrived first and this one collided with it (wire reference §5.2).
+        if not _has_turn():
+            raise
         return _status_after(refusal, refund, is_first=is_first)
 
 

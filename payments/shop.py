@@ -16,8 +16,9 @@ PAYMENTS = {
     "RESCUE": "cart.rescue.find",             # (reference, columns) → Payable, or errors.NotFound: `rescue_orders`
 }
 
-Each function is called inside the transaction that causes it. It may write to the same database and defer
-jobs, both of which then happen exactly if the cause does; it must not call anybody over the network.
+PAYABLE, STATUS and RESCUE only read. The others are called inside the transaction that causes them. They may write to
+the same database and defer jobs, both of which then happen exactly if the cause does; they must not call anybody over
+the network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sweep as a Celery task, for shops that run Celery anyway: `pip install okpuja-payments[celery]`.
+"""The sweep as a Celery task, for shops that run Celery anyway (the extra `celery`).
 
 It adds no second way to settle: the task runs `payments.sweep`, by the same claims and the same throttle, beside
 any number of checkers. The orders' rows are the queue; a tick that is lost, late or doubled costs nothing.

@@ -124,7 +124,10 @@ def test_check_deploy_of_a_public_shop_that_takes_play_money_is_an_error(
         ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
         ({"FULFIL": "tests.payments.shop.delivers", "AFTER_WATCH": "refund"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "NOTIFY": "no.such.module"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "FULFILL": "x"}, ["payments.E007"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "FULFILL": "x"}, ["payments.E015"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "CELERY_SWEEPS": 2, "KEEP_WEBHOOK_DAYS": 30}, []),
+        ({"FULFIL": "tests.payments.shop.delivers", "CELERY_SWEEPS": 0}, ["payments.E005"]),
+        ({"FULFIL": "tests.payments.shop.delivers", "KEEP_WEBHOOK_DAYS": "90"}, ["payments.E005"]),
         ({"FULFIL": "tests.payments.shop.delivers", "HOLD": "tests.payments.shop.holds"}, ["payments.E013"]),
     ],
 )

@@ -222,6 +222,19 @@ def test_pursue_after_a_crash_between_mark_and_call_asks_first(sandbox):
     assert (known.state, calls(sandbox)) == ("PENDING", (1, 1))
 
 
+def test_pursue_sends_again_only_when_the_limit_allows_a_second_call(sandbox, settings, monkeypatch):
+    settings.PHONEPE_MAX_RPS = 0.5
+    monkeypatch.setattr(refunds, "TURN_S", 0.5)
+    order = paid_order(sandbox)
+    made = request(order)
+    Refund.objects.filter(pk=made.pk).update(sent_at=timezone.now())
+
+    waiting = pursue(made)
+
+    assert (waiting.state, calls(sandbox)) == ("DUE", (0, 1))
+    assert jobs()[-1][0] == {"refund_id": made.pk, "attempt": 1}
+
+
 def test_pursue_by_two_at_once_makes_one_refund_that_does_not_count_as_failed(sandbox):
     for _ in range(20):
         order = paid_order(sandbox)

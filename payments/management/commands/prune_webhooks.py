@@ -15,7 +15,7 @@ from payments import inbox
 class Command(BaseCommand):
     help = (
         "Delete stored webhooks older than N days, in batches that lock nothing for long. The checker does the "
-        'same every night with PAYMENTS["KEEP_WEBHOOK_DAYS"] (90). What was never acted on stays.'
+        'same once a day with PAYMENTS["KEEP_WEBHOOK_DAYS"] (90). What was never acted on stays.'
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
