@@ -52,7 +52,7 @@ WHY = {
         " way, mark it as settled.",
     ),
     "still_pending": (
-        "PhonePe still says PENDING although the whole watch is over.",
+        "PhonePe still says PENDING, or nothing of use, although the whole watch is over.",
         "Ask once more now. When it stays so, ask PhonePe's support with the text on the order's page. Until it is"
         " decided or marked as settled, the customer cannot pay for this cart anew.",
     ),
@@ -61,7 +61,7 @@ WHY = {
         "Start a new refund. When it fails again, return the money in another way and mark the order as settled.",
     ),
     "refund_stuck": (
-        "PhonePe has not finished a refund for a week.",
+        "PhonePe has not taken in a refund for hours, or not finished it for a week.",
         "Ask PhonePe's support with the text on the order's page. It is still being asked about.",
     ),
     "audit": (

@@ -46,16 +46,21 @@ def verify(merchant_order_id: str, *, by: str, within_s: float) -> PaymentOrder:
 
 
 @transaction.atomic(durable=True)
-def settle_attention(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:
+def settle_attention(
+    merchant_order_id: str, *, by: str, reason: str, now: datetime, seen: str | None = None
+) -> PaymentOrder:
     """Take the order from before people's eyes: `by` has seen to it, `reason` says how. No money moves.
 
     The same reason is not raised again after that, and what was still held for the order is let go. Raises
-    NotFound, or NotSettleable when nothing needs a person or the booking of a paid order is still being tried.
+    NotFound, or NotSettleable when nothing needs a person, when it is something else than the attention that `by`
+    has `seen`, or when the booking of a paid order is still being tried.
     """
     order = _lock(merchant_order_id)
     why = order.attention
     if not why:
         raise NotSettleable("This order needs nobody any more.")
+    if seen is not None and seen != why:
+        raise NotSettleable("This order needs a person for something else by now. Please look at it again.")
     if why == Attention.FULFILMENT_FAILED:
         raise NotSettleable("The money is in and nothing is booked: try to book again, or refund it.")
     transitions.set_attention(

@@ -59,8 +59,13 @@ def start(payable: Payable) -> Started:
         raise NotPayable(payable.hindrance)
     if not throttle.wait_for_turn(until=time.monotonic() + TURN_S):
         raise GatewayUnavailable(UNAVAILABLE)
-    order = _open(payable, now=timezone.now())
+    try:
+        order = _open(payable, now=timezone.now())
+    except NotPayable:
+        throttle.give_back(1, now=timezone.now())
+        raise
     if order is None:  # a second click was faster
+        throttle.give_back(1, now=timezone.now())
         return start(payable)
     return Started(_create_at_gateway(order), created=True)
 

@@ -19,6 +19,7 @@ from payments.errors import NotFound, TooManyRequests
 from payments.models import PaymentOrder
 from payments.states import Attention, Fulfilment, Source, Status
 from payments.transitions import Verdict
+from phonepe_pg import RateLimited, Unavailable
 
 POLL_S = 0.05
 BY_HAND_GAP_S = 3.0
@@ -41,10 +42,10 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
-    if order.status == Status.SUCCESS:
+    if order.status == Status.SUCCESS or answer.is_dead:
         if order.attention == Attention.STILL_PENDING:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
-    elif next_check is None and answer.status and answer.status.pending:
+    elif _is_watched_in_vain(order, answer, next_check, now=now):
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
@@ -58,6 +59,8 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     verdict = transitions.judge(order, answer, now=now)
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
     if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
+        return None
+    if _is_watched_in_vain(order, answer, next_check, now=now):
         return None
     return claims.Waiting(order, answer, order.noticed_by, next_check)
 
@@ -174,17 +177,36 @@ def _next_check(
         # Somebody had a reason to hurry; it stands until there is an answer, and the next rung may be an hour off.
         soon = now + schedule.UNANSWERED_AGAIN
         return min(next_rung(order, now=now) or soon, soon)
-    late_watch = timedelta(hours=settings.LATE_WATCH_HOURS)
     if status == Status.FAILED and (answer.is_dead or not answer.is_answer):
+        over = order.expires_at + schedule.GRACE
+        soon = now + schedule.FAILED_AGAIN
         looked_again = came_from == Status.FAILED and answer.is_dead
-        return None if looked_again else now + schedule.FAILED_AGAIN
+        # The second look may have come seconds after the first: webhook and return page both make us ask.
+        return soon if not looked_again else over if now < over else None
     if verdict.attention:
-        return now + MISMATCH_AGAIN if now < order.expires_at + late_watch else None
+        return now + MISMATCH_AGAIN if now < _end_of_watch(order) else None
     if status == Status.CANCELLED and answer.is_dead and now > order.expires_at + schedule.GRACE:
         return None
     due = next_rung(order, now=now)
     # A watch ends with an answer: what nobody could be asked about may have been paid.
     return due if due or answer.is_answer else now + schedule.LATE_EVERY
+
+
+def _is_watched_in_vain(
+    order: PaymentOrder, answer: Answer, next_check: datetime | None, *, now: datetime
+) -> bool:
+    """Whether the watch is over and PhonePe's last word is PENDING, or an answer that is of no use.
+
+    That it cannot be reached just now is no word about the order.
+    """
+    if answer.status:
+        return next_check is None and answer.status.pending
+    is_silent = isinstance(answer.error, (Unavailable, RateLimited))
+    return not answer.is_answer and not is_silent and now >= _end_of_watch(order)
+
+
+def _end_of_watch(order: PaymentOrder) -> datetime:
+    return order.expires_at + timedelta(hours=settings.LATE_WATCH_HOURS)
 
 
 def next_rung(order: PaymentOrder, *, now: datetime) -> datetime | None:

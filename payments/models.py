@@ -52,7 +52,8 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         Also those that PhonePe calls COMPLETED and we do not, because its sum or id is another: their
         money is in, until a person has decided about it.
         """
-        disputed = Q(gateway_state=COMPLETED, handled="") & ~Q(status=Status.SUCCESS)
+        decided = Q(handled__in=[Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH])
+        disputed = Q(gateway_state=COMPLETED) & ~decided & ~Q(status=Status.SUCCESS)
         return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
     def in_doubt(self) -> PaymentOrderQuerySet:

@@ -27,6 +27,7 @@ AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not docum
 UNANSWERED_AT_MOST = 4  # who heard nothing asks again within a minute, however late on the ladder
 REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
 STUCK_AFTER = timedelta(days=7)
+UNSENT_AFTER = timedelta(hours=6)  # PhonePe has not taken it in: an outage, or it never will
 OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
 MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
 TURN_S = 10.0
@@ -205,7 +206,7 @@ def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: da
     elif refund.state == RefundState.FAILED:
         attend(Attention.REFUND_FAILED)
     else:
-        if now > refund.created_at + STUCK_AFTER:
+        if now > refund.created_at + (UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER):
             attend(Attention.REFUND_STUCK)
         pursue_soon(refund, attempt=next_attempt)
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,6 +172,12 @@ def test_sweep_goes_on_until_nothing_is_due_but_no_longer_than_its_time(
 
     assert (nothing, contrib.sweep(), contrib.sweep()) == (0, 2, 0)
     assert customer.booked(*orders) == 2
+
+
+def test_sweep_counts_as_alive_for_as_long_as_it_may_work(sandbox: Sandbox) -> None:
+    contrib.sweep(every_s=5)
+
+    assert checkers.alive(timezone.now() + timedelta(seconds=contrib.WORK_S))
 
 
 def test_beat_schedule_drops_a_tick_that_is_not_taken_before_the_next() -> None:

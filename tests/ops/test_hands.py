@@ -67,6 +67,21 @@ def test_settle_needs_a_reason(boss):
     assert PaymentOrder.objects.get().attention == Attention.AMOUNT_MISMATCH
 
 
+def test_settle_of_a_case_that_has_become_another_meanwhile_is_refused(boss):
+    order = make.order(
+        Status.SUCCESS, completed_at=timezone.now(), fulfilment="BOOKED", attention="refund_stuck"
+    )
+    page = text_of(boss.get(reverse("ops:settle", args=[order.merchant_order_id])))
+    PaymentOrder.objects.update(attention=Attention.REFUND_FAILED)
+
+    text = text_of(post(boss, "settle", order, reason="PhonePe says tomorrow.", seen="refund_stuck"))
+
+    order.refresh_from_db()
+    assert '<input type="hidden" name="seen" value="refund_stuck">' in page
+    assert "Nothing was done. This order needs a person for something else by now" in text
+    assert order.attention == "refund_failed"
+
+
 def test_settle_clears_the_case_and_tells_who_and_how(boss):
     order = rows.mismatched()
 

@@ -76,6 +76,18 @@ def test_settle_attention_when_nothing_can_be_settled_is_refused(why):
     assert (PaymentOrder.objects.get().attention, attention_events(order)) == (why, [])
 
 
+def test_settle_attention_that_has_become_another_one_meanwhile_is_refused():
+    order = needing(Attention.REFUND_FAILED)
+
+    with pytest.raises(byhand.NotSettleable, match="something else"):
+        byhand.settle_attention(
+            order.merchant_order_id, by="ravi", reason=TOLD, seen=Attention.REFUND_STUCK, now=timezone.now()
+        )
+
+    order.refresh_from_db()
+    assert (order.attention, order.handled) == (Attention.REFUND_FAILED, "")
+
+
 def test_settle_attention_of_no_order_is_not_found():
     with pytest.raises(NotFound):
         byhand.settle_attention("OKP-nobody", by="ravi", reason=TOLD, now=timezone.now())

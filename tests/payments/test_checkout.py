@@ -17,6 +17,7 @@ from payments.states import Attention, Source, Status
 from phonepe_pg import CreatedOrder
 from tests import make
 from tests.at_once import at_once
+from tests.payments import shop as test_shop
 from tests.sandbox import Sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +129,30 @@ def test_start_after_a_person_has_cleared_the_doubt_opens_a_new_order(sandbox):
     make.order(Status.EXPIRED, cart_id=CART.reference, next_check_at=None, **handled)
 
     assert checkout.start(CART).created
+
+
+def test_start_after_another_dispute_than_the_handled_one_does_not_ask_to_pay_again(sandbox):
+    dispute = {"attention": Attention.AMOUNT_MISMATCH, "handled": Attention.STILL_PENDING}
+    make.order(
+        Status.EXPIRED, cart_id=CART.reference, next_check_at=None, gateway_state="COMPLETED", **dispute
+    )
+
+    with pytest.raises(AlreadyPaid):
+        checkout.start(CART)
+
+
+def test_start_that_opens_nothing_gives_its_call_back(sandbox, plug, settings):
+    plug("delivers", HOLD="holds", RELEASE="releases")
+    for other in ("one", "two", "three"):
+        test_shop.holds(Payable(other, 100))
+    settings.PHONEPE_MAX_RPS = 0.1  # one call, and the next in ten seconds
+    now = timezone.now()
+    GatewayThrottle.objects.create(pk=1, rate=0.1, tokens=1, refilled_at=now, adapted_at=now)
+
+    with pytest.raises(NotPayable):
+        checkout.start(CART)
+
+    assert GatewayThrottle.objects.get().tokens > 0.9
 
 
 def test_start_when_the_open_order_was_paid_unnoticed_finds_out_and_refuses(sandbox):

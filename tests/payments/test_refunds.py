@@ -388,6 +388,19 @@ def test_refund_that_is_not_finished_for_a_week_needs_a_person_and_is_still_purs
     assert len(jobs()) == 2  # the first look and the next
 
 
+def test_refund_that_phonepe_does_not_take_in_for_hours_needs_a_person_and_is_still_pursued(sandbox):
+    order = paid_order(sandbox)
+    refund = request(order)
+    Refund.objects.filter(pk=refund.pk).update(created_at=timezone.now() - timedelta(hours=7))
+    sandbox.fault("refund", "server_error")
+
+    waiting = pursue(refund)
+
+    order.refresh_from_db()
+    assert (waiting.state, order.attention) == ("DUE", "refund_stuck")
+    assert jobs()
+
+
 def test_refund_is_news_when_it_starts_and_when_it_is_done(sandbox, plug):
     plug("delivers", NOTIFY="takes_news")
     order = paid_order(sandbox)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payments import schedule
+from payments import completion, schedule
 from payments.states import Attention, Fulfilment, Source, Status
 from phonepe_pg import Malformed, Misconfigured, RateLimited, Rejected, Unavailable
 from tests import make
@@ -144,15 +144,19 @@ def test_settle_mismatch_is_asked_about_hourly_until_the_watch_ends():
 # -- not paid -----------------------------------------------------------------------------
 
 
-def test_settle_when_failed_says_why_and_looks_once_more_then_never():
+def test_settle_when_failed_says_why_and_looks_again_soon_and_after_expiry_then_never():
     order = make.order()
     now = timezone.now()
 
     failed = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now)
-    again = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"))
+    # Webhook and return page both make us ask: what comes seconds later is no later look.
+    at_once = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now + timedelta(seconds=2))
+    over = order.expires_at + schedule.GRACE
+    again = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=over)
 
     assert (failed.status, failed.failure_code) == ("FAILED", "TXN_AUTO_FAILED")
     assert failed.next_check_at == now + timedelta(minutes=5)
+    assert (at_once.status, at_once.next_check_at) == ("FAILED", over)
     assert (again.status, again.next_check_at, again.attention) == ("FAILED", None, "")
 
 
@@ -270,6 +274,34 @@ def test_settle_without_an_answer_at_the_end_of_the_watch_goes_on_asking():
 
     assert (settled.status, settled.attention) == ("INITIATED", "")
     assert settled.next_check_at == now + timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Malformed("amount is no number", http_status=200),
+        Misconfigured("forbidden", http_status=403),
+        Rejected("no", http_status=400, code="BAD"),
+    ],
+)
+def test_settle_answer_of_no_use_at_the_end_of_the_watch_calls_a_person_once_and_goes_on_asking(error, logs):
+    order = make.order(age_s=900 + 72 * 3600 + 60)
+    now = timezone.now()
+    assert completion.changes_nothing(order, make.trouble(error), now=now) is None
+
+    settled = [settle(order, make.trouble(error), now=now) for _ in range(2)][-1]
+
+    assert (settled.status, settled.attention) == ("INITIATED", Attention.STILL_PENDING)
+    assert settled.next_check_at == now + timedelta(hours=1)
+    assert logs.count("payment needs attention") == 1
+
+
+def test_settle_of_a_dead_order_ends_the_call_for_a_person():
+    order = make.order(Status.EXPIRED, age_s=900 + 72 * 3600, attention=Attention.STILL_PENDING)
+
+    settled = settle(order, make.answer("FAILED", code="ORDER_EXPIRED"))
+
+    assert settled.attention == ""
 
 
 def test_settle_answer_with_bytes_that_no_json_column_takes_is_recorded_all_the_same():
