@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from okpuja.request_log import CART_ID
+from okpuja.logging import CART_ID
 from payments import __version__
 
 QUERY = re.compile(r"\?[^\s\"'<>?]*=[^\s\"'<>]*")  # of an address, also within a sentence or a header

@@ -147,6 +147,10 @@ def _ask_and_settle(order: PaymentOrder, source: Source) -> PaymentOrder:
     try:
         if order.status == Status.SUCCESS:
             return fulfil_again(order.pk, now=timezone.now())
+        if order.leased_until and order.leased_until <= timezone.now():
+            # It waited for a thread until its claim was over: others may be asking, and its call's turn is past.
+            throttle.give_back(1, now=timezone.now())
+            return PaymentOrder.objects.get(pk=order.pk)
         answer = gateway.ask(order.merchant_order_id)
         settled = settle(order.pk, answer, source=source, now=timezone.now())
         throttle.report([answer], now=timezone.now())

@@ -26,6 +26,26 @@ def told(text: str) -> list[dict[str, str]]:
     return [{k: v for k, v in json.loads(line).items() if k != "timestamp"} for line in text.splitlines()]
 
 
+CART = "0e4b6f0e-6d7c-4f0e-9a55-0b5f6f1f7f11"
+SAY_CART = f"""
+import logging, structlog
+structlog.get_logger("ours").error("request failed", path="/api/payments/cart/{CART}/status/")
+logging.getLogger("theirs").error("Internal Server Error: %s", "/cart/{CART}/")
+try:
+    raise ValueError("Key (cart_id)=({CART}) already exists.")
+except ValueError:
+    structlog.get_logger("ours").exception("failed")
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_line_holds_the_whole_id_of_a_cart_which_opens_it() -> None:
+    done = manage("shell", "-v0", "-c", SAY_CART)
+
+    assert done.stderr.count("0e4b6f0e…") == 3
+    assert CART not in done.stderr
+
+
 @pytest.mark.django_db(transaction=True)
 def test_ours_and_libraries_lines_are_json_and_stand_in_the_file_as_well(tmp_path: Path) -> None:
     log_file = tmp_path / "okpuja.log"

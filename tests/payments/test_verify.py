@@ -158,6 +158,15 @@ def test_verify_without_credentials_records_it_and_keeps_the_order_watched(sandb
     assert verified.events.get(kind="answered").detail["state"] == "Misconfigured"
 
 
+def test_verify_that_waited_for_a_thread_until_its_claim_was_over_asks_nobody(sandbox):
+    order = known_order(sandbox)
+    claimed = claims.claim_one(order.pk, now=timezone.now() - claims.LEASE, not_asked_since=timezone.now())
+
+    found = completion._ask_and_settle(claimed, Source.STATUS)
+
+    assert (found.status, asked(sandbox, order)) == (Status.INITIATED, 0)
+
+
 def test_verify_of_a_delivered_order_asks_nobody(sandbox):
     order = known_order(
         sandbox, status=Status.SUCCESS, completed_at=timezone.now(), fulfilment="BOOKED", next_check_at=None
