@@ -54,6 +54,7 @@ BREAKER_AFTER = 5  # failures in a row
 PAUSE_S = (1.0, 60.0)
 PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
 PRIORITY_S = 0.3
+SHARED_EVERY_S, SHARED_S = 4.0, 1.0  # so much of it is the background's as well, however many customers wait
 CLOCK_S = 5.0  # a time so much later than any of us would write it is a wrong clock's
 # Every batch of every checker comes by here: two statements instead of five, and a sixth of what the ORM costs.
 FIELDS = [field.attname for field in GatewayThrottle._meta.concrete_fields]
@@ -77,7 +78,7 @@ class Grant:
 
 
 def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False) -> Grant:
-    """Take up to `wanted` calls from the bucket. While a customer waits, the background gets none.
+    """Take up to `wanted` calls from the bucket. While customers wait, the background gets a quarter at most.
 
     Who has something to do before calling comes `ahead_s` seconds early, and keeps to the grant's `leave_at`.
     """
@@ -218,8 +219,8 @@ def draw(
     if row.pause_s:
         row.probing, row.blocked_until = True, now + timedelta(seconds=PROBE_S)
         return Grant(1, leave_at=(now,))  # half open: one probe, and nobody else until its answer
-    if not waiting_customer and row.priority_until and row.priority_until > now:
-        return Grant(0, (row.priority_until - now).total_seconds())
+    if not waiting_customer and (for_customers_s := _for_customers_s(row, now)):
+        return Grant(0, min(for_customers_s, SHARED_S / 2))
     count = max(0, min(wanted, int(row.tokens + ahead_s * row.rate)))
     if count:
         there = max(0, min(count, int(row.tokens)))
@@ -231,6 +232,17 @@ def draw(
         row.priority_until = now + timedelta(seconds=max(PRIORITY_S, wait_s + PRIORITY_S / 2))
         return Grant(0, wait_s)
     return Grant(0, max(POLL_S, wait_s - ahead_s))
+
+
+def _for_customers_s(row: GatewayThrottle, now: datetime) -> float:
+    """For how many seconds the background makes way for customers who wait.
+
+    Not without end: in a crowd somebody always waits, and who has closed the tab has paid too.
+    """
+    is_shared = now.timestamp() % SHARED_EVERY_S >= SHARED_EVERY_S - SHARED_S
+    if row.priority_until is None or is_shared:
+        return 0.0
+    return max(0.0, (row.priority_until - now).total_seconds())
 
 
 def _forget_the_future(row: GatewayThrottle, now: datetime) -> None:

@@ -345,8 +345,16 @@ MUTANTS = (
         "customer-has-no-priority",
         "while a customer waits the background gets nothing",
         THROTTLE,
-        "if not waiting_customer and row.priority_until and row.priority_until > now:",
+        "if not waiting_customer and (for_customers_s := _for_customers_s(row, now)):",
         "if False:",
+        T_THROTTLES,
+    ),
+    Mutant(
+        "customers-have-all",
+        "however many customers wait, the background is asked about too",
+        THROTTLE,
+        "if row.priority_until is None or is_shared:",
+        "if row.priority_until is None:",
         T_THROTTLES,
     ),
     Mutant(
