@@ -89,7 +89,7 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     """
     until = time.monotonic() + within_s
     now = timezone.now()
-    if order.status == Status.SUCCESS and order.fulfilment != Fulfilment.DUE:
+    if order.status == Status.SUCCESS and not _may_be_delivered(order, source, now=now):
         return order
     not_asked_since = now - timedelta(seconds=not_before_s)
     if order.asked_at and order.asked_at >= not_asked_since:
@@ -103,6 +103,13 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     # In a copy of the context, so that what is logged there names the request as well.
     flight = _pool.submit(copy_context().run, _ask_and_settle, claimed, source)
     return _land(flight, order, until=until)
+
+
+def _may_be_delivered(order: PaymentOrder, source: Source, *, now: datetime) -> bool:
+    """Whether a paid order wants delivery and this is its time: each try that raises puts the next one further off,
+    so a customer who reloads a page must not use them up."""
+    is_time = not order.fulfil_attempts or order.next_check_at is None or order.next_check_at <= now
+    return order.fulfilment == Fulfilment.DUE and (is_time or source == Source.MANUAL)
 
 
 def find(merchant_order_id: str) -> PaymentOrder | None:

@@ -185,6 +185,22 @@ def test_verify_of_a_paid_order_that_awaits_delivery_delivers_without_asking(san
     assert (verified.fulfilment, verified.next_check_at, asked(sandbox, order)) == ("BOOKED", None, 0)
 
 
+@pytest.mark.parametrize(
+    ("source", "due_in_s", "fulfilment"),
+    [(Source.RETURN, 25, "DUE"), (Source.RETURN, -1, "BOOKED"), (Source.MANUAL, 25, "BOOKED")],
+)
+def test_verify_of_an_order_whose_delivery_raised_leaves_the_next_try_to_its_time_unless_by_hand(
+    sandbox, source, due_in_s, fulfilment
+):
+    tried = {"completed_at": timezone.now(), "fulfilment": "DUE", "fulfil_attempts": 2}
+    again_at = timezone.now() + timedelta(seconds=due_in_s)
+    order = known_order(sandbox, status=Status.SUCCESS, next_check_at=again_at, **tried)
+
+    found = completion.verify(order, source=source, within_s=5)
+
+    assert (found.fulfilment, found.fulfil_attempts) == (fulfilment, 2)
+
+
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
 def test_verify_of_a_closed_order_finds_money_that_came_late(sandbox, status):
     order = known_order(sandbox, status=status, next_check_at=None)
