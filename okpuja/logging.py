@@ -27,10 +27,11 @@ CART_ID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 
 
 def _shorten_cart_ids(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
-    """In whatever text: an address, a library's sentence, what PostgreSQL says of a key."""
-    return {
-        name: CART_ID.sub(r"\1…", value) if isinstance(value, str) else value for name, value in event.items()
-    }
+    """In whatever text (an address, a library's sentence, what PostgreSQL says of a key) but a request's own id."""
+    for name, value in event.items():
+        if isinstance(value, str) and name != "request_id":
+            event[name] = CART_ID.sub(r"\1…", value)
+    return event
 
 
 SHARED: list[Any] = [

@@ -11,7 +11,7 @@ from django.utils import timezone
 from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import NotFound, Refusal
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import Attention, Fulfilment, Source, Status
+from payments.states import OPEN, Attention, Fulfilment, Source, Status
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ def verify(merchant_order_id: str, *, by: str, within_s: float) -> PaymentOrder:
     and nothing recorded then.
     """
     started_at = timezone.now()
-    order = completion.verify_by_hand(merchant_order_id, within_s=within_s)
+    order = completion.verify_by_hand(merchant_order_id, within_s=within_s, at_once=True)
     transitions.record(order, PaymentEvent.Kind.NUDGED, source=Source.MANUAL, now=started_at, by=by)
     return order
 
@@ -68,9 +68,7 @@ def settle_attention(
     )
     order.handled = why
     order.save(update_fields=["handled"])
-    if (
-        why in holds.DISPUTED and order.status == Status.INITIATED
-    ):  # nobody pays it again, and the cart goes on
+    if why in ENDS_THE_HOLD and order.status in OPEN:  # nobody pays it again, and the cart goes on
         transitions.move(order, Status.CANCELLED, source=Source.MANUAL, now=now)
     if why in ENDS_THE_HOLD:
         holds.end(order, source=Source.MANUAL, now=now)

@@ -61,7 +61,7 @@ def start(payable: Payable) -> Started:
         raise GatewayUnavailable(UNAVAILABLE)
     try:
         order = _open(payable, now=timezone.now())
-    except NotPayable:
+    except Exception:
         throttle.give_back(1, now=timezone.now())
         raise
     if order is None:  # a second click was faster

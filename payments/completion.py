@@ -16,8 +16,8 @@ from django.utils import timezone
 from payments import claims, fulfilment, gateway, holds, schedule, throttle, transitions
 from payments.answers import Answer
 from payments.errors import NotFound, TooManyRequests
-from payments.models import PaymentOrder
-from payments.states import Attention, Fulfilment, Source, Status
+from payments.models import PaymentEvent, PaymentOrder
+from payments.states import COMPLETED, FAILED, Attention, Fulfilment, Source, Status
 from payments.transitions import Verdict
 from phonepe_pg import RateLimited, Unavailable
 
@@ -42,10 +42,10 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
-    if order.status == Status.SUCCESS or answer.is_dead:
+    if order.status == Status.SUCCESS or answer.is_dead or (answer.status and answer.status.completed):
         if order.attention == Attention.STILL_PENDING:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
-    elif _is_watched_in_vain(order, answer, next_check, now=now):
+    elif _is_watched_in_vain(order, answer, next_check, now=now) and not _has_spoken(order, answer):
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
@@ -117,8 +117,8 @@ def find(merchant_order_id: str) -> PaymentOrder | None:
     return PaymentOrder.objects.named(merchant_order_id).first()
 
 
-def verify_by_hand(merchant_order_id: str, *, within_s: float) -> PaymentOrder:
-    """As `verify`, for a person or program that names the order.
+def verify_by_hand(merchant_order_id: str, *, within_s: float, at_once: bool = False) -> PaymentOrder:
+    """As `verify`, for a person or program that names the order; `at_once` also delivers before its time.
 
     Raises NotFound, or TooManyRequests when the same order was verified by hand within the last seconds
     and may still change.
@@ -128,7 +128,7 @@ def verify_by_hand(merchant_order_id: str, *, within_s: float) -> PaymentOrder:
     if order is None:
         raise NotFound("There is no such order.")
     if order.status == Status.SUCCESS:
-        return verify(order, source=Source.MANUAL, within_s=within_s)
+        return verify(order, source=Source.MANUAL if at_once else Source.STATUS, within_s=within_s)
     gap = timedelta(seconds=BY_HAND_GAP_S)
     rested = Q(verify_requested_at__isnull=True) | Q(verify_requested_at__lte=now - gap)
     if not PaymentOrder.objects.filter(rested, pk=order.pk).update(verify_requested_at=now):
@@ -156,7 +156,6 @@ def _ask_and_settle(order: PaymentOrder, source: Source) -> PaymentOrder:
             return fulfil_again(order.pk, now=timezone.now())
         if order.leased_until and order.leased_until <= timezone.now():
             # It waited for a thread until its claim was over: others may be asking, and its call's turn is past.
-            throttle.give_back(1, now=timezone.now())
             return PaymentOrder.objects.get(pk=order.pk)
         answer = gateway.ask(order.merchant_order_id)
         settled = settle(order.pk, answer, source=source, now=timezone.now())
@@ -189,11 +188,8 @@ def _next_check(
         soon = now + schedule.UNANSWERED_AGAIN
         return min(next_rung(order, now=now) or soon, soon)
     if status == Status.FAILED and (answer.is_dead or not answer.is_answer):
-        over = order.expires_at + schedule.GRACE
-        soon = now + schedule.FAILED_AGAIN
         looked_again = came_from == Status.FAILED and answer.is_dead
-        # The second look may have come seconds after the first: webhook and return page both make us ask.
-        return soon if not looked_again else over if now < over else None
+        return _look_at_failed(order, now=now) if looked_again else now + schedule.FAILED_AGAIN
     if verdict.attention:
         return now + MISMATCH_AGAIN if now < _end_of_watch(order) else None
     if status == Status.CANCELLED and answer.is_dead and now > order.expires_at + schedule.GRACE:
@@ -201,6 +197,18 @@ def _next_check(
     due = next_rung(order, now=now)
     # A watch ends with an answer: what nobody could be asked about may have been paid.
     return due if due or answer.is_answer else now + schedule.LATE_EVERY
+
+
+def _look_at_failed(order: PaymentOrder, *, now: datetime) -> datetime | None:
+    """The next look at an order that stays FAILED: some minutes after it failed, and after its expiry.
+
+    Counted from the failure, since webhook and return page make us ask again within seconds of it.
+    """
+    moved = order.events.filter(kind=PaymentEvent.Kind.MOVED, to_status=Status.FAILED)
+    failed_at = moved.values_list("at", flat=True).first() or order.created_at
+    soon = failed_at + schedule.FAILED_AGAIN
+    looks = (soon, max(soon, order.expires_at + schedule.GRACE))
+    return next((look for look in looks if look > now), None)
 
 
 def _is_watched_in_vain(
@@ -214,6 +222,12 @@ def _is_watched_in_vain(
         return next_check is None and answer.status.pending
     is_silent = isinstance(answer.error, (Unavailable, RateLimited))
     return not answer.is_answer and not is_silent and now >= _end_of_watch(order)
+
+
+def _has_spoken(order: PaymentOrder, answer: Answer) -> bool:
+    """Whether PhonePe has said before what an answer of no use leaves as it is."""
+    told = order.gateway_state in (COMPLETED, FAILED) or order.attention not in ("", Attention.STILL_PENDING)
+    return answer.status is None and told
 
 
 def _end_of_watch(order: PaymentOrder) -> datetime:

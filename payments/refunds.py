@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -199,6 +200,9 @@ def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: da
     attend = partial(
         transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
     )
+    is_late = now > refund.created_at + (UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER)
+    if not is_late or refund.state not in REFUND_OPEN:
+        _go_on(order, attend)
     if refund.state == RefundState.COMPLETED:
         shop.tell(News.REFUND_COMPLETED, order, refund=refund)
         if order.attention in MONEY_IS_OUT and left_to_refund(order) == 0:
@@ -206,9 +210,18 @@ def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: da
     elif refund.state == RefundState.FAILED:
         attend(Attention.REFUND_FAILED)
     else:
-        if now > refund.created_at + (UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER):
+        if is_late:
             attend(Attention.REFUND_STUCK)
         pursue_soon(refund, attempt=next_attempt)
+
+
+def _go_on(order: PaymentOrder, attend: Callable[[Attention], None]) -> None:
+    """A refund that was stuck is not any more; should it be again, a person hears of that too."""
+    if order.attention == Attention.REFUND_STUCK:
+        attend(Attention.NONE)
+    if order.handled == Attention.REFUND_STUCK:
+        order.handled = ""
+        order.save(update_fields=["handled"])
 
 
 def _apply(refund: Refund, status: RefundStatus, *, now: datetime) -> None:

@@ -54,7 +54,7 @@ BREAKER_AFTER = 5  # failures in a row
 PAUSE_S = (1.0, 60.0)
 PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
 PRIORITY_S = 0.3
-SHARED_EVERY_S, SHARED_S = 4.0, 1.0  # so much of it is the background's as well, however many customers wait
+SHARED_EVERY_S, SHARED = 4.0, 0.25  # so much of it is the background's as well, however many customers wait
 CLOCK_S = 5.0  # a time so much later than any of us would write it is a wrong clock's
 # Every batch of every checker comes by here: two statements instead of five, and a sixth of what the ORM costs.
 FIELDS = [field.attname for field in GatewayThrottle._meta.concrete_fields]
@@ -220,7 +220,7 @@ def draw(
         row.probing, row.blocked_until = True, now + timedelta(seconds=PROBE_S)
         return Grant(1, leave_at=(now,))  # half open: one probe, and nobody else until its answer
     if not waiting_customer and (for_customers_s := _for_customers_s(row, now)):
-        return Grant(0, min(for_customers_s, SHARED_S / 2))
+        return Grant(0, min(for_customers_s, SHARED * SHARED_EVERY_S / 4))
     count = max(0, min(wanted, int(row.tokens + ahead_s * row.rate)))
     if count:
         there = max(0, min(count, int(row.tokens)))
@@ -239,7 +239,8 @@ def _for_customers_s(row: GatewayThrottle, now: datetime) -> float:
 
     Not without end: in a crowd somebody always waits, and who has closed the tab has paid too.
     """
-    is_shared = now.timestamp() % SHARED_EVERY_S >= SHARED_EVERY_S - SHARED_S
+    every_s = max(SHARED_EVERY_S, 2 * SHARED_EVERY_S / row.rate)  # time for some calls at the lowest rates
+    is_shared = now.timestamp() % every_s >= (1 - SHARED) * every_s
     if row.priority_until is None or is_shared:
         return 0.0
     return max(0.0, (row.priority_until - now).total_seconds())

@@ -124,7 +124,8 @@ def test_after_kill_9_of_a_checker_the_others_use_its_share_of_the_limit_and_no_
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     limit, counted_s = 20, 6.0
-    customer.orders_known_to(sandbox, 150, state="PENDING")  # a rung of 3 s each: more than the limit allows
+    # On rungs of 3 s, later 6 s, they want twice the limit and more.
+    customer.orders_known_to(sandbox, 250, state="PENDING", age_s=20)
     sandbox.settings(max_rps=limit)
     settings = {"PHONEPE_BASE_URL": sandbox.base_url, "PHONEPE_MAX_RPS": str(limit)}
 
@@ -133,6 +134,7 @@ def test_after_kill_9_of_a_checker_the_others_use_its_share_of_the_limit_and_no_
             running.enter_context(checker(log=tmp_path / f"{number}.log", **settings)) for number in range(3)
         ]
         wait_until(lambda: sandbox.calls()["status"] > 2 * limit, within_s=30)
+        time.sleep(3 + 60 / limit)  # until the throttle has settled
         checkers[0].kill()
         begun = time.time()
         time.sleep(counted_s + 0.5)
@@ -140,5 +142,6 @@ def test_after_kill_9_of_a_checker_the_others_use_its_share_of_the_limit_and_no_
 
     refused = asked.pop(429, 0)
     answered = sum(asked.values())
-    assert answered > 0.8 * limit * counted_s, (asked, refused)
+    assert answered > 0.75 * limit * counted_s  # two thirds would be the others' share
+    assert answered, (asked, refused)
     assert refused <= 0.02 * (answered + refused), (asked, refused)

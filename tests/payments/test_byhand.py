@@ -245,6 +245,13 @@ def test_a_settled_mismatch_is_not_raised_again_and_the_auditor_is_content():
     assert not PaymentOrder.objects.paid().exists()  # the cart may be paid for again
 
 
+@pytest.mark.parametrize("status", [Status.PENDING, Status.INITIATED])
+def test_settle_attention_of_an_order_that_phonepe_never_spoke_of_frees_its_cart(status):
+    order = make.order(status, attention=Attention.STILL_PENDING, attention_at=timezone.now())
+
+    assert settle(order).status == Status.CANCELLED
+
+
 def test_held_money_that_was_settled_contents_the_auditor():
     settle(needing(Attention.UNFULFILLABLE, fulfilment="UNFULFILLABLE"))
 

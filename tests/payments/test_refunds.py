@@ -400,6 +400,13 @@ def test_refund_that_phonepe_does_not_take_in_for_hours_needs_a_person_and_is_st
     assert (waiting.state, order.attention) == ("DUE", "refund_stuck")
     assert jobs()
 
+    PaymentOrder.objects.update(handled="refund_stuck")
+    sandbox.call("DELETE", "faults")
+    taken_in = pursue(refund, attempt=1)
+
+    order.refresh_from_db()
+    assert (taken_in.state, order.attention, order.handled) == ("PENDING", "", "")
+
 
 def test_refund_is_news_when_it_starts_and_when_it_is_done(sandbox, plug):
     plug("delivers", NOTIFY="takes_news")

@@ -151,13 +151,28 @@ def test_settle_when_failed_says_why_and_looks_again_soon_and_after_expiry_then_
     failed = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now)
     # Webhook and return page both make us ask: what comes seconds later is no later look.
     at_once = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now + timedelta(seconds=2))
+    later = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now + timedelta(minutes=5))
     over = order.expires_at + schedule.GRACE
     again = settle(order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=over)
 
     assert (failed.status, failed.failure_code) == ("FAILED", "TXN_AUTO_FAILED")
-    assert failed.next_check_at == now + timedelta(minutes=5)
-    assert (at_once.status, at_once.next_check_at) == ("FAILED", over)
+    assert failed.next_check_at == at_once.next_check_at == now + timedelta(minutes=5)
+    assert (later.status, later.next_check_at) == ("FAILED", over)
     assert (again.status, again.next_check_at, again.attention) == ("FAILED", None, "")
+
+
+@pytest.mark.parametrize("left_s", [5, -125])
+def test_settle_when_failed_near_its_expiry_or_after_it_looks_five_minutes_later_and_then_never(left_s):
+    now = timezone.now()
+    order = make.order(expires_at=now - schedule.GRACE + timedelta(seconds=left_s))
+    moves = []
+    for seconds in (0, 2, 300):
+        settled = settle(
+            order, make.answer("FAILED", code="TXN_AUTO_FAILED"), now=now + timedelta(seconds=seconds)
+        )
+        moves.append(settled.next_check_at)
+
+    assert moves == [now + timedelta(minutes=5), now + timedelta(minutes=5), None]
 
 
 def test_settle_failed_order_whose_second_look_got_no_answer_is_looked_at_again():
@@ -294,6 +309,18 @@ def test_settle_answer_of_no_use_at_the_end_of_the_watch_calls_a_person_once_and
     assert (settled.status, settled.attention) == ("INITIATED", Attention.STILL_PENDING)
     assert settled.next_check_at == now + timedelta(hours=1)
     assert logs.count("payment needs attention") == 1
+
+
+@pytest.mark.parametrize(
+    ("known", "attention"), [("COMPLETED", "amount_mismatch"), ("COMPLETED", ""), ("FAILED", "")]
+)
+def test_settle_answer_of_no_use_after_phonepe_has_spoken_changes_no_attention(known, attention):
+    age_s = 900 + 72 * 3600 + 60
+    order = make.order(Status.EXPIRED, age_s=age_s, gateway_state=known, attention=attention)
+
+    settled = settle(order, make.trouble(Misconfigured("forbidden", http_status=403)))
+
+    assert settled.attention == attention
 
 
 def test_settle_of_a_dead_order_ends_the_call_for_a_person():

@@ -208,6 +208,18 @@ def test_verify_of_a_closed_order_finds_money_that_came_late(sandbox, status):
     assert verify(order).status == Status.SUCCESS
 
 
+def test_verify_by_hand_of_a_customer_leaves_the_next_try_to_deliver_to_its_time(sandbox):
+    tried = {"completed_at": timezone.now(), "fulfilment": "DUE", "fulfil_attempts": 2}
+    order = known_order(
+        sandbox, status=Status.SUCCESS, next_check_at=timezone.now() + timedelta(seconds=25), **tried
+    )
+
+    customers = completion.verify_by_hand(order.merchant_order_id, within_s=5)
+    staffs = completion.verify_by_hand(order.merchant_order_id, within_s=5, at_once=True)
+
+    assert (customers.fulfilment, staffs.fulfilment) == ("DUE", "BOOKED")
+
+
 def test_verify_by_hand_of_nothing_is_not_found():
     for unknown in ("OKP-nobody", "", "a\0b", "x" * 5000, "é"):
         with pytest.raises(NotFound):
