@@ -244,7 +244,7 @@ def test_a_cart_that_nobody_knows_is_given_back(stuck, file):
 
 def test_an_export_of_phonepes_is_given_back_by_the_command_of_the_manual(stuck, tmp_path):
     """After a restore: orders that were made since the backup, of which only PhonePe knows."""
-    (told,) = re.findall(r"okpuja rescue_orders (export\.csv (?:.*\\\n)+.*)", MANUAL)
+    (told,) = re.findall(r"okpuja rescue_orders (/var/tmp/export\.csv (?:.*\\\n)+.*)", MANUAL)
     paid = stuck("COMPLETED", cart_id="")["merchant_order_id"]
     export = tmp_path / "export.csv"
     export.write_text(f'MerchantReferenceId,Amount,Status,Date\n{paid},"1,499.00",COMPLETED,24/11/2026\n')

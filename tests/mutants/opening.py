@@ -275,7 +275,7 @@ MUTANTS = (
         "refund-resent-when-taken-in",
         "a refund that PhonePe had taken in is never sent again",
         REFUNDS,
-        "        if refund.state != RefundState.DUE:\n            raise\n",
+        "        if refund.state != RefundState.DUE or not _has_turn():\n            raise\n",
         "        pass\n",
         (f"{T_REFUNDS}::test_pursue_when_phonepe_does_not_know_a_refund_it_had_taken_in_keeps_asking",),
     ),
