@@ -17,7 +17,7 @@ from payments.models import GatewayThrottle, PaymentOrder
 from payments.states import Fulfilment, Status
 from payments.sweep import Sweep
 from payments.writing import Checked
-from phonepe_pg import Client
+from phonepe_pg import Client, Unavailable
 from tests import make
 from tests.sandbox import Sandbox
 
@@ -333,3 +333,17 @@ def test_sweep_at_a_slowed_gateway_heals_it(sandbox, settings):
     Sweep().run_once()
 
     assert GatewayThrottle.objects.get().failures == 0
+
+
+def test_preview_while_phonepe_wants_no_calls_says_so_and_makes_none(sandbox, monkeypatch):
+    monkeypatch.setattr("payments.sweep.PREVIEW_S", 0.1)
+    order = make.order()
+    now = timezone.now()
+    GatewayThrottle.objects.create(
+        pk=1, rate=10, refilled_at=now, adapted_at=now, limited_until=now + timedelta(hours=1)
+    )
+
+    ((_, answer, verdict),) = sweep.preview([order])
+
+    assert (type(answer.error), answer.error.sent, verdict.moves) == (Unavailable, False, ())
+    assert sandbox.calls()["status"] == 0
