@@ -9,9 +9,7 @@ from celery import Celery
 
 django.setup()
 
-from benchmarks.sweep_ways import verify  # noqa: E402
-
-QUEUE = "bench-verify"
+from benchmarks.sweep_ways import QUEUE, verify  # noqa: E402
 
 logging.getLogger("celery").setLevel(logging.ERROR)
 app = Celery(QUEUE, broker="amqp://guest:guest@127.0.0.1:5672//")

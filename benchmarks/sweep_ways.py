@@ -105,7 +105,7 @@ def celery_processes(orders: int) -> Callable[[], int]:
 
 def _celery(orders: int, pool: str) -> Callable[[], int]:
     """A worker of Celery's own command, ready and with nothing to do until it is told of the queue."""
-    from benchmarks.celery_app import QUEUE, app, check
+    from benchmarks.celery_app import app, check
 
     with app.connection_for_write() as broker:
         broker.default_channel.queue_delete(QUEUE)

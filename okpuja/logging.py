@@ -26,11 +26,16 @@ def _name_jobs(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any
 CART_ID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def _shorten_cart_ids(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
+def shorten_cart_ids(text: str) -> str:
+    """A text with the first eight digits of each cart's id in place of the whole."""
+    return CART_ID.sub(r"\1…", text)
+
+
+def _shorten_in_line(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any]:
     """In whatever text (an address, a library's sentence, what PostgreSQL says of a key) but a request's own id."""
     for name, value in event.items():
         if isinstance(value, str) and name != "request_id":
-            event[name] = CART_ID.sub(r"\1…", value)
+            event[name] = shorten_cart_ids(value)
     return event
 
 
@@ -42,7 +47,7 @@ SHARED: list[Any] = [
     _name_jobs,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
-    _shorten_cart_ids,
+    _shorten_in_line,
 ]
 
 FORMATTER = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from okpuja.logging import CART_ID
+from okpuja.logging import shorten_cart_ids
 from payments import __version__
 
 QUERY = re.compile(r"\?[^\s\"'<>?]*=[^\s\"'<>]*")  # of an address, also within a sentence or a header
@@ -63,7 +63,7 @@ def _start_traces() -> None:
 def discreet(value: Any) -> Any:
     """The same without queries and customers' addresses, and of cart ids the beginning; of whatever JSON can hold."""
     if isinstance(value, str):
-        return CART_ID.sub(r"\1…", QUERY.sub("?…", value))
+        return shorten_cart_ids(QUERY.sub("?…", value))
     if isinstance(value, dict):
         return {name: discreet(one) for name, one in value.items() if name not in NEVER}
     if isinstance(value, list | tuple):

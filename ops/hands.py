@@ -90,13 +90,12 @@ def settle(request: HttpRequest, merchant_order_id: str) -> HttpResponse:
     """Mark as settled what needed a person, with the reason."""
     order = known(merchant_order_id)
     form = ReasonForm(request.POST or None)
+    # What the person decides about, also when the reason has to be entered again.
+    seen = request.POST.get("seen", order.attention)
     if request.method == "GET" or not form.is_valid():
-        # What the person decides about, also when the reason has to be entered again.
-        seen = request.POST.get("seen", order.attention)
         return render(request, "ops/settle.html", {"order": order, "form": form, "seen": seen})
     by, reason = request.user.get_username(), form.cleaned_data["reason"]
     try:
-        seen = request.POST.get("seen")
         byhand.settle_attention(order.merchant_order_id, by=by, reason=reason, seen=seen, now=timezone.now())
     except Refusal as refusal:
         return _refused(request, order, refusal)

@@ -68,9 +68,9 @@ def settle_attention(
     )
     order.handled = why
     order.save(update_fields=["handled"])
-    if why in ENDS_THE_HOLD and order.status in OPEN:  # nobody pays it again, and the cart goes on
-        transitions.move(order, Status.CANCELLED, source=Source.MANUAL, now=now)
     if why in ENDS_THE_HOLD:
+        if order.status in OPEN:  # nobody pays it again, and the cart goes on
+            transitions.move(order, Status.CANCELLED, source=Source.MANUAL, now=now)
         holds.end(order, source=Source.MANUAL, now=now)
     log.info("attention settled", order=order.merchant_order_id, settled=why)
     return order

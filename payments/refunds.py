@@ -200,8 +200,9 @@ def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: da
     attend = partial(
         transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
     )
-    is_late = now > refund.created_at + (UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER)
-    if not is_late or refund.state not in REFUND_OPEN:
+    patience = UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER
+    is_stuck = refund.state in REFUND_OPEN and now > refund.created_at + patience
+    if not is_stuck:
         _go_on(order, attend)
     if refund.state == RefundState.COMPLETED:
         shop.tell(News.REFUND_COMPLETED, order, refund=refund)
@@ -210,7 +211,7 @@ def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: da
     elif refund.state == RefundState.FAILED:
         attend(Attention.REFUND_FAILED)
     else:
-        if is_late:
+        if is_stuck:
             attend(Attention.REFUND_STUCK)
         pursue_soon(refund, attempt=next_attempt)
 

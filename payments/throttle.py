@@ -78,7 +78,7 @@ class Grant:
 
 
 def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False) -> Grant:
-    """Take up to `wanted` calls from the bucket. While customers wait, the background gets a quarter at most.
+    """Take up to `wanted` calls from the bucket. While customers wait, the background gets about a quarter.
 
     Who has something to do before calling comes `ahead_s` seconds early, and keeps to the grant's `leave_at`.
     """

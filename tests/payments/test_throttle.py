@@ -170,9 +170,8 @@ def test_draw_while_customers_wait_without_end_leaves_the_background_a_share(rat
     customers = background = 0
     looks_at = START
 
-    for tick in range(
-        12_000
-    ):  # two minutes in steps of 10 ms: somebody waits all the time, and a checker looks
+    # Two minutes in steps of 10 ms: somebody waits all the time, and a checker looks.
+    for tick in range(12_000):
         now = after(tick / 100)
         customers += draw(row, 1, now=now, ceiling=rate, waiting_customer=True).count
         if now >= looks_at:
