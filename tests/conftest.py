@@ -1,25 +1,41 @@
-"""Fixtures of the whole suite: the emulator, and an engine that talks to it."""
+"""Fixtures of the whole suite: a database that can be dropped, the emulator, and an engine that talks to it."""
 
 from __future__ import annotations
 
+import gc
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.utils import translation
 
 from payments import gateway
 from tests.sandbox import Sandbox
 
 
-@pytest.fixture(autouse=True)
-def _no_jobs_of_other_tests(request: pytest.FixtureRequest) -> None:
-    """Procrastinate's models are unmanaged, so the flush between transactional tests leaves its jobs behind."""
-    marker = request.node.get_closest_marker("django_db")
-    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
-        request.getfixturevalue("transactional_db")
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM procrastinate_jobs")
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, to which nobody is connected when it is dropped: who is left by then is named."""
+    connections.settings["default"]["CONN_MAX_AGE"] = 0  # or threads of the verify pool would keep theirs
+    yield
+    with django_db_blocker.unblock():
+        until = time.monotonic() + 10  # a process that was killed may still be connected for a moment
+        while (others := connected_others()) and time.monotonic() < until:
+            gc.collect()
+            time.sleep(0.1)
+    assert not others, f"still connected to the test database: {others}"
+
+
+def connected_others() -> list[tuple[Any, ...]]:
+    """What the other connections to this database are and did last."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT application_name, state, backend_start, query_start, query FROM pg_stat_activity"
+            " WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        return cursor.fetchall()
 
 
 @pytest.fixture(autouse=True)

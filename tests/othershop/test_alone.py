@@ -49,6 +49,7 @@ def test_only_what_payments_needs_is_installed():
         "procrastinate.contrib.django",
         "payments",
         "tests.othershop.courses",
+        "tests.emptying",
     ]
 
 

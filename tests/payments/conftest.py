@@ -1,24 +1,14 @@
-"""Fixtures of the engine's tests: logs to read, and no connection that outlives its thread's work."""
+"""Fixtures of the engine's tests: logs to read."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import pytest
-from django.db import connections
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_lasting_connections() -> Iterator[None]:
-    """The test database cannot be dropped while threads of the verify pool keep connections to it."""
-    settings = connections.settings["default"]
-    lasting, settings["CONN_MAX_AGE"] = settings["CONN_MAX_AGE"], 0
-    yield
-    settings["CONN_MAX_AGE"] = lasting
 
 
 class Logs:

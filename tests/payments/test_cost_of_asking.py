@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
-from payments import api, claims, completion, schedule
+from payments import claims, completion, schedule
 from payments.answers import Answer
 from payments.models import PaymentOrder
 from payments.states import Source
@@ -66,21 +67,41 @@ def test_an_abandoned_order_costs_no_more_calls_than_its_ladder_has_rungs(late_s
         assert questions == len(rungs)
 
 
-def test_a_polled_order_costs_one_call_in_three_seconds_however_many_poll(sandbox, plug):
+def asked_ago(order: PaymentOrder, seconds: float) -> None:
+    """As if PhonePe had last been asked about the order so long ago."""
+    last = timezone.now() - timedelta(seconds=seconds)
+    PaymentOrder.objects.filter(pk=order.pk).update(asked_at=last)
+
+
+def test_a_polled_order_costs_one_call_in_a_gap_however_many_poll(sandbox, plug):
     plug("delivers")
     order = known_order(sandbox, state="PENDING", age_s=60)
 
     def poll() -> PaymentOrder:
         seen = PaymentOrder.objects.get(pk=order.pk)
-        return completion.verify(seen, source=Source.STATUS, within_s=5, not_before_s=api.STATUS_GAP_S)
+        return completion.verify(seen, source=Source.STATUS, within_s=5, not_before_s=100)
 
     costs = []
-    for since_last_ask_s in (None, 0, 2.7, 3.1, 1, 3.1):
-        if since_last_ask_s is not None:  # as if that much time had passed
-            last = timezone.now() - timedelta(seconds=since_last_ask_s)
-            PaymentOrder.objects.filter(pk=order.pk).update(asked_at=last)
+    for since_last_ask_s in (None, 0, 50, 101, 10, 101):
+        if since_last_ask_s is not None:
+            asked_ago(order, since_last_ask_s)
         before = asked(sandbox, order)
         at_once(*[poll] * 16)
         costs.append(asked(sandbox, order) - before)
 
     assert costs == [1, 0, 0, 1, 0, 1]
+
+
+def test_the_gap_of_a_cart_that_is_polled_is_three_seconds(sandbox, plug):
+    plug("delivers")
+    order = known_order(sandbox, state="PENDING", age_s=60)
+
+    costs = []
+    for since_last_ask_s in (1.0, 3.0):  # the first with two seconds for the poll itself
+        asked_ago(order, since_last_ask_s)
+        before = asked(sandbox, order)
+        told = Client().get(f"/api/payments/cart/{order.cart_id}/status/")
+        assert told.status_code == 200
+        costs.append(asked(sandbox, order) - before)
+
+    assert costs == [0, 1]

@@ -1,0 +1,1 @@
+"""An app of the test settings alone, for its `flush`."""
