@@ -14,10 +14,9 @@ from ops import words
 from ops.access import staff_page
 from ops.hands import Button, buttons
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import REFUND_OPEN, Attention, RefundState, Status
+from payments.states import MISMATCHES, REFUND_OPEN, RefundState, Status
 
 MOST = 100
-MISMATCHES = (Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ WHY = {
         "Start a new refund. When it fails again, return the money in another way and mark the order as settled.",
     ),
     "refund_stuck": (
-        "PhonePe has not taken in a refund for hours, or not finished it for a week.",
+        "PhonePe has not taken in a refund for hours, not finished it for a week, or speaks of another sum.",
         "Ask PhonePe's support with the text on the order's page. It is still being asked about.",
     ),
     "audit": (

@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from payments import claims, completion, holds, inbox, refunds, transitions
+from payments import claims, completion, contained, holds, inbox, refunds, transitions
 from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund
 from payments.states import REFUND_OPEN, Attention, Source
 
@@ -208,7 +209,7 @@ def audit(*, repair: bool, now: datetime, last: AuditRun | None = None) -> list[
         for merchant_order_id, key in _broken(question, lately):
             if question.repair == ATTEND and _was_dealt_with(question, merchant_order_id):
                 continue
-            done = _repair(question, merchant_order_id, now=now) if repair else ""
+            done = _repaired(question, merchant_order_id, now=now) if repair else ""
             found.append(Finding(question.name, question.rule, merchant_order_id, done, key))
     return found
 
@@ -304,6 +305,14 @@ def _rows(sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any,
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
+
+
+def _repaired(question: Question, merchant_order_id: str, *, now: datetime) -> str:
+    """What was done about it, or that this failed: one order's trouble stops no audit."""
+    repair = partial(_repair, question, merchant_order_id, now=now)
+    facts = {"order": merchant_order_id, "question": question.name}
+    done = contained.attempt("what the audit found could not be repaired", repair, **facts)
+    return "could not be repaired: the log says why" if done is None else done
 
 
 def _repair(question: Question, merchant_order_id: str, *, now: datetime) -> str:

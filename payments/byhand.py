@@ -11,12 +11,12 @@ from django.utils import timezone
 from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import NotFound, Refusal
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import OPEN, Attention, Fulfilment, Source, Status
+from payments.states import MISMATCHES, OPEN, Attention, Fulfilment, Source, Status
 
 log = structlog.get_logger(__name__)
 
 ENDED_BY_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
-ENDS_THE_HOLD = (*holds.DISPUTED, Attention.STILL_PENDING)
+ENDS_THE_HOLD = (*MISMATCHES, Attention.STILL_PENDING)
 
 
 class NotSettleable(Refusal):

@@ -17,7 +17,7 @@ from payments.answers import trouble
 from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
 from payments.shop import Payable
-from payments.states import COMPLETED, Source, Status
+from payments.states import COMPLETED, Attention, Source, Status
 from phonepe_pg import CreatedOrder, OutcomeUnknown, PaymentRequest, PhonePeError, RateLimited, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -162,15 +162,17 @@ def _create_at_gateway(order: PaymentOrder) -> PaymentOrder:
         raise GatewayUnavailable(UNAVAILABLE) from error
     initiated = _initiate(order.pk, created, now=timezone.now())
     throttle.report_call(None, now=timezone.now())
+    if initiated is None:
+        raise GatewayUnavailable(UNAVAILABLE)
     return initiated
 
 
 @transaction.atomic(durable=True)
-def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> PaymentOrder:
-    """Note where the customer can pay. Raises GatewayUnavailable when the order was closed meanwhile."""
+def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> PaymentOrder | None:
+    """Note where the customer can pay; None when nobody may be sent there: the order was closed meanwhile."""
     order = transitions.lock(order_id)
     if order.status != Status.PENDING:
-        return _keep_late_page(order, created)
+        return _keep_late_page(order, created, now=now)
     transitions.initiate(order, created, now=now)
     order.next_check_at = completion.next_rung(order, now=now)
     if _was_hurried(order):
@@ -188,10 +190,14 @@ def _was_hurried(order: PaymentOrder) -> bool:
     return bool(parked.update(state=WebhookDelivery.State.NUDGED)) or order.nudged_at is not None
 
 
-def _keep_late_page(order: PaymentOrder, created: CreatedOrder) -> PaymentOrder:
+def _keep_late_page(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> PaymentOrder | None:
     """The answer took longer than our claim, and the checker has adopted or closed the order meanwhile."""
-    if order.status != Status.INITIATED or order.gateway_order_id != created.order_id[:64]:
-        raise GatewayUnavailable(UNAVAILABLE)
+    transitions.record_created(order, created, now=now)
+    if order.gateway_order_id not in ("", created.order_id[:64]):
+        transitions.set_attention(order, Attention.ORDER_ID_MISMATCH, source=Source.CHECKOUT, now=now)
+        return None
+    if order.status != Status.INITIATED:
+        return None
     order.pay_page_url = created.redirect_url
     order.save(update_fields=["pay_page_url"])
     return order

@@ -25,6 +25,8 @@ from payments.states import Source, Status
 # Longer than a question can take (gateway.ASK_LIMIT_S) and its answer needs to be written down.
 LEASE = timedelta(seconds=20)
 
+CLOCK = timedelta(seconds=5)  # a time so much later than now was written by a wrong clock, and says nothing
+
 # What is needed to ask, to judge and to report; the rest (a snapshot, a pay page, ten instants) comes when asked
 # for. Building whole rows of 200 orders costs as much as all other writing about them.
 CLAIMED = (
@@ -65,6 +67,7 @@ PUT_BACK = """
         asked_at = v.asked_at,
         answered_at = coalesce(v.answered_at, o.answered_at),
         gateway_state = coalesce(v.state, o.gateway_state),
+        nudged_at = CASE WHEN o.nudged_at >= v.asked_at THEN NULL ELSE o.nudged_at END,
         next_check_at = CASE WHEN o.nudged_at >= v.asked_at THEN %(now)s ELSE v.next_check_at END,
         nudged_by = CASE WHEN o.nudged_at >= v.asked_at OR v.answered_at IS NULL THEN o.nudged_by ELSE '' END
     FROM told v
@@ -129,7 +132,8 @@ def claim_one(
     """
     free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
     if not_asked_since is not None:
-        free &= Q(asked_at__isnull=True) | Q(asked_at__lt=not_asked_since)
+        lately = Q(asked_at__gte=not_asked_since, asked_at__lte=now + CLOCK)
+        free &= Q(asked_at__isnull=True) | ~lately
     until = now + lease
     with transaction.atomic(durable=True):
         taken = PaymentOrder.objects.filter(free, pk=order_id).update(leased_until=until, next_check_at=until)
@@ -139,7 +143,7 @@ def claim_one(
 def put_back(waiting: Sequence[Waiting], *, now: datetime) -> int:
     """Record answers that change nothing and set the next check of each order, all in one statement; how many.
 
-    An order that was hurried while it was being asked about is due again at once: the answer may be
+    An order that was hurried while it was being asked about is due again at once, once: the answer may be
     older than the reason to hurry. One whose lease ran out is somebody else's by now and left alone.
     """
     rows = [

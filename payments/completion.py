@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from contextvars import copy_context
 from datetime import datetime, timedelta
+from functools import partial
 
+import structlog
 from django.conf import settings
-from django.db import close_old_connections, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,18 +24,50 @@ from payments.states import COMPLETED, FAILED, Attention, Fulfilment, Source, St
 from payments.transitions import Verdict
 from phonepe_pg import RateLimited, Unavailable
 
+log = structlog.get_logger(__name__)
+
 POLL_S = 0.05
 BY_HAND_GAP_S = 3.0
+TURN_S = 60.0
 MISMATCH_AGAIN = timedelta(hours=1)
+PASSING = ("", "08", "40", "53", "55", "57")  # classes of PostgreSQL's errors
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="verify")
 
 
-@transaction.atomic(durable=True)
 def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> PaymentOrder:
     """Hand PhonePe's answer to the order: record it, make the moves it asks for, fulfil, say when to look again.
 
     Safe to repeat and to race: the row lock puts callers in line, and whoever comes second finds the move made.
+    Raises what the moves raised: then the answer is recorded by itself, and the order is before a person.
     """
+    try:
+        return _settle(order_id, answer, source=source, now=now)
+    except Exception as bug:
+        if not _will_pass(bug):
+            _set_aside(order_id, answer, bug, source=source, now=now)
+        raise
+
+
+def _will_pass(bug: Exception) -> bool:
+    """Whether it is the database's own trouble: a lost connection, a conflict, a shortage, a lock, a time-out."""
+    sqlstate = getattr(bug.__cause__, "sqlstate", None) or ""
+    return isinstance(bug, (OperationalError, InterfaceError)) and sqlstate[:2] in PASSING
+
+
+@transaction.atomic(durable=True)
+def _set_aside(order_id: int, answer: Answer, bug: Exception, *, source: Source, now: datetime) -> None:
+    """Keep an answer that could not be settled, and let a person look while it goes on being asked."""
+    order = transitions.lock(order_id)
+    with suppress(DatabaseError), transaction.atomic():  # it may be the answer itself that cannot be stored
+        transitions.record_answer(order, answer, source=source, now=now)
+    order.leased_until, order.next_check_at = None, next_rung(order, now=now) or now + schedule.LATE_EVERY
+    order.save(update_fields=["leased_until", "next_check_at"])
+    reason = f"PhonePe's answer could not be settled ({type(bug).__name__}); the log says why."
+    transitions.set_attention(order, Attention.AUDIT, source=source, now=now, reason=reason)
+
+
+@transaction.atomic(durable=True)
+def _settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> PaymentOrder:
     order = transitions.lock(order_id)
     came_from = order.status
     transitions.record_answer(order, answer, source=source, now=now)
@@ -92,7 +127,7 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     if order.status == Status.SUCCESS and not _may_be_delivered(order, source, now=now):
         return order
     not_asked_since = now - timedelta(seconds=not_before_s)
-    if order.asked_at and order.asked_at >= not_asked_since:
+    if order.asked_at and not_asked_since <= order.asked_at <= now + claims.CLOCK:
         return order
     claimed = claims.claim_one(order.pk, now=now, not_asked_since=not_asked_since)
     if claimed is None:
@@ -140,12 +175,38 @@ def verify_by_hand(merchant_order_id: str, *, within_s: float, at_once: bool = F
     return verify(order, source=Source.MANUAL, within_s=within_s)
 
 
+def ask_in_turn(merchant_order_id: str) -> Answer:
+    """Ask PhonePe when it is the background's turn, for a program that changes nothing by itself.
+
+    When no call was allowed for a minute, the answer is an Unavailable that was not sent.
+    """
+    until = time.monotonic() + TURN_S
+    while not (grant := throttle.take(1, now=timezone.now(), ahead_s=throttle.AHEAD_S)).count:
+        if time.monotonic() + grant.wait_s >= until:
+            why = Unavailable(f"No call was allowed within {TURN_S:g} s.", sent=False)
+            return Answer(asked_at=timezone.now(), took_ms=0, error=why)
+        time.sleep(max(grant.wait_s, throttle.POLL_S))
+    time.sleep(max(0.0, (grant.leave_at[0] - timezone.now()).total_seconds()))
+    answer = gateway.ask(merchant_order_id)
+    throttle.report([answer], now=timezone.now())
+    return answer
+
+
 def _land(flight: Future[PaymentOrder], order: PaymentOrder, *, until: float) -> PaymentOrder:
     close_old_connections()  # who waits holds no pooled connection: the flight needs one
     try:
         return flight.result(max(0, until - time.monotonic()))
     except FutureTimeoutError:
+        if flight.done():
+            return flight.result()  # or what it raised, be that a time-out of its own
+        flight.add_done_callback(partial(_log_crash, order))
         return PaymentOrder.objects.get(pk=order.pk)
+
+
+def _log_crash(order: PaymentOrder, flight: Future[PaymentOrder]) -> None:
+    """Whoever waited has gone, and nobody else would hear of it."""
+    if bug := flight.exception():
+        log.error("an order could not be settled", order=order.merchant_order_id, exc_info=bug)
 
 
 def _ask_and_settle(order: PaymentOrder, source: Source) -> PaymentOrder:

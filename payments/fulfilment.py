@@ -64,9 +64,13 @@ def _refund(order: PaymentOrder, reason: str, *, now: datetime) -> bool:
     if not shop.refunds_unfulfillable():
         return False
     try:
-        refunds.open_refund(order, amount_paise=None, reason=reason, requested_by="policy", now=now)
+        with transaction.atomic():  # should it fail, that the money came stays recorded
+            refunds.open_refund(order, amount_paise=None, reason=reason, requested_by="policy", now=now)
     except NotRefundable:
         return False  # a part of it is on its way back already, and what is left must wait for that
+    except Exception:
+        log.exception("the refund could not be started", order=order.merchant_order_id)
+        return False
     return True
 
 

@@ -29,6 +29,7 @@ from phonepe_pg import (
     CreatedOrder,
     Credentials,
     Hosts,
+    Malformed,
     Misconfigured,
     OutcomeUnknown,
     PaymentRequest,
@@ -173,7 +174,8 @@ def refund_status(merchant_refund_id: str) -> RefundStatus:
 def ask(merchant_order_id: str) -> Answer:
     """Ask what became of an order (wire reference §4) and wait for the answer; never raises PhonePeError."""
     try:
-        return _open_door().submit(_ask(merchant_order_id)).result()
+        door = _open_door()
+        return door.submit(_ask(door, merchant_order_id)).result()
     except Misconfigured as error:
         return Answer(asked_at=timezone.now(), took_ms=0, error=error)
 
@@ -210,18 +212,14 @@ async def _ask_in_line(
     early_s: float,
 ) -> None:
     answer, joined = None, time.monotonic()
-    try:
-        if early_s:
-            await asyncio.sleep(min(early_s, LINE_LIMIT_S))  # a clock that was set back must not hold it
-        async with door.lines:
-            is_late = time.monotonic() - joined > LINE_LIMIT_S
-            if not is_late and door.limited_at < joined:
-                answer = await _ask(order.merchant_order_id)
-                if isinstance(answer.error, RateLimited):
-                    door.limited_at = time.monotonic()
-    except Exception:
-        # Nobody waits for this task: without a word the order would count as under way for ever.
-        log.exception("an order could not be asked about", order=order.merchant_order_id)
+    if early_s:
+        await asyncio.sleep(min(early_s, LINE_LIMIT_S))  # a clock that was set back must not hold it
+    async with door.lines:
+        is_late = time.monotonic() - joined > LINE_LIMIT_S
+        if not is_late and door.limited_at < joined:
+            answer = await _ask(door, order.merchant_order_id)
+            if isinstance(answer.error, RateLimited):
+                door.limited_at = time.monotonic()
     on_answer(order, answer)
 
 
@@ -234,17 +232,20 @@ async def _sent_once(call: Coroutine[Any, Any, T]) -> T:
         raise OutcomeUnknown(f"No answer within {ASK_LIMIT_S:g} s.") from slow
 
 
-async def _ask(merchant_order_id: str) -> Answer:
-    assert _door
+async def _ask(door: _Door, merchant_order_id: str) -> Answer:
     asked_at, started = timezone.now(), time.monotonic()
     status = error = None
     try:
         with Deadline(ASK_LIMIT_S):
-            status = await _door.client.order_status(merchant_order_id)
+            status = await door.client.order_status(merchant_order_id)
     except PhonePeError as trouble:
         error = trouble
-        _door.is_accepted &= not isinstance(trouble, (Misconfigured, Unavailable))
+        door.is_accepted &= not isinstance(trouble, (Misconfigured, Unavailable))
     except TimeoutError:
         error = Unavailable(f"No answer within {ASK_LIMIT_S:g} s.")
+    except Exception as bug:
+        # The call may have been made: the order waits for its next rung as after any answer of no use.
+        log.exception("an order could not be asked about", order=merchant_order_id)
+        error = Malformed(f"The answer could not be read ({type(bug).__name__}); the log says why.")
     took_ms = round((time.monotonic() - started) * 1000)
     return Answer(asked_at=asked_at, took_ms=took_ms, status=status, error=error)

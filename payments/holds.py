@@ -14,13 +14,12 @@ from django.db import connection, transaction
 from payments import shop, transitions
 from payments.answers import Answer
 from payments.models import PaymentEvent, PaymentOrder
-from payments.states import CLOSED_UNPAID, FAILED, Attention, Fulfilment, Source
+from payments.states import CLOSED_UNPAID, FAILED, MISMATCHES, Fulfilment, Source
 
 log = structlog.get_logger(__name__)
 
 # Of the lock that puts the orders of one reference in line; `together` tries the same one.
 LOCK_KEY = "hashtextextended('payments_hold ' || {}, 0)"
-DISPUTED = (Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH)
 
 
 def begin(payable: shop.Payable) -> bool:
@@ -37,9 +36,8 @@ def begin(payable: shop.Payable) -> bool:
 
 def ends(order: PaymentOrder, answer: Answer) -> bool:
     """Whether this answer ends the hold of a closed, unpaid order: PhonePe calls it dead. Pure."""
-    return (
-        answer.is_dead and order.holding and order.status in CLOSED_UNPAID and order.attention not in DISPUTED
-    )
+    is_closed = order.status in CLOSED_UNPAID and order.attention not in MISMATCHES
+    return answer.is_dead and order.holding and is_closed
 
 
 def end_if_spoken(order: PaymentOrder, answer: Answer, *, source: Source, now: datetime) -> None:
@@ -49,7 +47,7 @@ def end_if_spoken(order: PaymentOrder, answer: Answer, *, source: Source, now: d
     says whether the hold ends ("release") or a person ends it ("hold").
     """
     watch_is_over = (
-        order.status in CLOSED_UNPAID and order.next_check_at is None and order.attention not in DISPUTED
+        order.status in CLOSED_UNPAID and order.next_check_at is None and order.attention not in MISMATCHES
     )
     if ends(order, answer) or (watch_is_over and shop.releases_after_watch()):
         end(order, source=source, now=now)

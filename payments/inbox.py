@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from psycopg.errors import LockNotAvailable
 
-from payments import claims, refunds
+from payments import claims, contained, refunds
 from payments.answers import masked
 from payments.models import PaymentOrder, Refund, WebhookDelivery
 from payments.states import REFUND_OPEN, Source
@@ -109,9 +110,11 @@ def catch_up(*, now: datetime) -> int:
     )
     caught_up = 0
     for delivery in left_behind.order_by("pk")[:CATCH_UP_LIMIT]:
-        state = _act_soon(delivery, now=now).state
-        caught_up += state != delivery.state
-        log.info("webhook caught up with", order=delivery.merchant_order_id, state=state)
+        act_soon = partial(_act_soon, delivery, now=now)
+        acted = contained.attempt("a webhook could not be acted on", act_soon, webhook=delivery.pk)
+        if acted is not None:
+            caught_up += acted.state != delivery.state
+            log.info("webhook caught up with", order=delivery.merchant_order_id, state=acted.state)
     return caught_up
 
 

@@ -16,7 +16,17 @@ from django.db import models
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
-from payments.states import COMPLETED, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Source, Status
+from payments.states import (
+    COMPLETED,
+    MISMATCHES,
+    OPEN,
+    REFUND_OPEN,
+    Attention,
+    Fulfilment,
+    RefundState,
+    Source,
+    Status,
+)
 
 
 def new_merchant_order_id() -> str:
@@ -52,7 +62,7 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         Also those that PhonePe calls COMPLETED and we do not, because its sum or id is another: their
         money is in, until a person has decided about it.
         """
-        decided = Q(handled__in=[Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH])
+        decided = Q(handled__in=MISMATCHES)
         disputed = Q(gateway_state=COMPLETED) & ~decided & ~Q(status=Status.SUCCESS)
         return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
@@ -165,6 +175,12 @@ class PaymentOrder(models.Model):
     def noticed_by(self) -> Source:
         """Who is said to have noticed what an answer tells: whoever hurried the order, else the checker."""
         return Source(self.nudged_by or Source.CHECKER)
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether PhonePe took money for it, of another sum or by another id, and nobody has decided; as in `paid`."""
+        is_decided = self.handled in MISMATCHES
+        return self.gateway_state == COMPLETED and self.status != Status.SUCCESS and not is_decided
 
     @property
     def is_final(self) -> bool:

@@ -183,8 +183,9 @@ def _settle(
     refund.refresh_from_db()
     if refund.state not in REFUND_OPEN:
         return
+    is_of_another = isinstance(outcome, RefundStatus) and _contradicts(refund, outcome)
     if isinstance(outcome, RefundStatus):
-        _apply(refund, outcome, now=now)
+        _apply(refund, outcome, is_of_another=is_of_another, now=now)
     elif outcome is not None:
         if isinstance(outcome, _Refused):
             refund.state, refund.error_code = RefundState.FAILED, outcome.code[:64]
@@ -192,16 +193,18 @@ def _settle(
         _record(refund, now=now, state=refund.state, error=name, **trouble(outcome))
     refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
     next_attempt = attempt + 1 if isinstance(outcome, RefundStatus) else min(attempt + 1, UNANSWERED_AT_MOST)
-    _conclude(order, refund, next_attempt=next_attempt, now=now)
+    _conclude(order, refund, next_attempt=next_attempt, needs_person=is_of_another, now=now)
 
 
-def _conclude(order: PaymentOrder, refund: Refund, *, next_attempt: int, now: datetime) -> None:
+def _conclude(
+    order: PaymentOrder, refund: Refund, *, next_attempt: int, needs_person: bool, now: datetime
+) -> None:
     """What follows from a refund's state: the next look, or a person, or the customer hears of it."""
     attend = partial(
         transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
     )
     patience = UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER
-    is_stuck = refund.state in REFUND_OPEN and now > refund.created_at + patience
+    is_stuck = needs_person or (refund.state in REFUND_OPEN and now > refund.created_at + patience)
     if not is_stuck:
         _go_on(order, attend)
     if refund.state == RefundState.COMPLETED:
@@ -225,7 +228,18 @@ def _go_on(order: PaymentOrder, attend: Callable[[Attention], None]) -> None:
         order.save(update_fields=["handled"])
 
 
-def _apply(refund: Refund, status: RefundStatus, *, now: datetime) -> None:
+def _contradicts(refund: Refund, status: RefundStatus) -> bool:
+    """Whether an answer speaks of another sum or order than the refund's; it may name neither (wire reference §5)."""
+    sum_differs = status.amount_paise not in (None, refund.amount)
+    order_differs = status.original_merchant_order_id not in ("", refund.order.merchant_order_id)
+    return sum_differs or order_differs
+
+
+def _apply(refund: Refund, status: RefundStatus, *, is_of_another: bool, now: datetime) -> None:
+    """Record what PhonePe says, and take it over unless it is not about this refund."""
+    if is_of_another:
+        _record(refund, now=now, state=refund.state, error="mismatch", body=masked(dict(status.raw)))
+        return
     came_from = refund.state
     known = status.state in (RefundState.CONFIRMED, RefundState.COMPLETED, RefundState.FAILED)
     refund.state = RefundState(status.state) if known else RefundState.PENDING

@@ -6,7 +6,6 @@ booked or refunded by the same rules, and everything is in the audit trail. Doin
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +14,7 @@ from enum import StrEnum
 from django.conf import settings
 from django.utils import timezone
 
-from payments import checkout, completion, gateway, shop, throttle
+from payments import checkout, completion, shop
 from payments.answers import Answer
 from payments.errors import NotFound
 from payments.models import PaymentOrder
@@ -70,7 +69,7 @@ class Rescue:
         known = completion.find(row.merchant_order_id)
         if known is not None and (known.attention or known.fulfilment not in ("", Fulfilment.DUE)):
             return _case(row, Outcome.SETTLED, known.fulfilment_reference)
-        answer = ask(row.merchant_order_id)
+        answer = completion.ask_in_turn(row.merchant_order_id)
         if not answer.is_answer:
             return _case(row, Outcome.LEFT, f"PhonePe gave no answer ({answer.state}); run this again")
         case = self._by_answer(row, answer)
@@ -125,9 +124,7 @@ def carry_out(case: Case) -> Case:
     now = timezone.now()
     order = completion.find(case.row.merchant_order_id) or _adopt(case.row)
     if order is None:
-        return replace(
-            case, outcome=Outcome.LEFT, why="another payment of its cart is open; run this again later"
-        )
+        return replace(case, outcome=Outcome.LEFT, why=CART_IS_BUSY)
     return _became(case, completion.settle(order.pk, case.answer, source=Source.MANUAL, now=now))
 
 
@@ -154,16 +151,6 @@ def _became(case: Case, order: PaymentOrder) -> Case:
         return replace(case, outcome=Outcome.LEFT, why="the shop's function raised; the checker tries again")
     watched = order.next_check_at is not None and order.status in (*OPEN, *CLOSED_UNPAID)
     return replace(case, outcome=Outcome.WATCHED if watched else Outcome.UNPAID)
-
-
-def ask(merchant_order_id: str) -> Answer:
-    """Ask PhonePe when it is the background's turn; customers go first."""
-    while not (grant := throttle.take(1, now=timezone.now(), ahead_s=throttle.AHEAD_S)).count:
-        time.sleep(max(grant.wait_s, throttle.POLL_S))
-    time.sleep(max(0.0, (grant.leave_at[0] - timezone.now()).total_seconds()))
-    answer = gateway.ask(merchant_order_id)
-    throttle.report([answer], now=timezone.now())
-    return answer
 
 
 def rescue(rows: Iterator[Row], *, apply: bool) -> Iterator[Case]:

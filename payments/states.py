@@ -65,9 +65,12 @@ class Attention(TextChoices):
     REFUND_FAILED = "refund_failed", "a refund failed"
     REFUND_STUCK = (
         "refund_stuck",
-        "PhonePe has not taken in a refund for hours, or not finished it for a week",
+        "PhonePe has not taken in a refund for hours, not finished it for a week, or speaks of another sum",
     )
     AUDIT = "audit", "the audit found something that it may not repair"
+
+
+MISMATCHES = (Attention.AMOUNT_MISMATCH, Attention.ORDER_ID_MISMATCH)
 
 
 class News(TextChoices):

@@ -35,7 +35,6 @@ log = structlog.get_logger(__name__)
 STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
 STOP_POLL_S = 0.1
 RECONNECT_S = 1.0
-PREVIEW_S = 60.0  # a dry run waits for each call
 SIGN_IN_S = 2.0  # a sweep waits for a call to sign in with, and signs in all the same
 MANY = (
     50  # under way: then answers are gathered for a moment, since a turn costs as much for one as for thirty
@@ -321,9 +320,5 @@ class Sweep:
 def preview(orders: Sequence[PaymentOrder]) -> Iterator[tuple[PaymentOrder, Answer, Verdict]]:
     """Ask about orders without claiming, recording or changing anything: what would be done with each."""
     for order in orders:
-        if throttle.wait_for_turn(until=time.monotonic() + PREVIEW_S):
-            answer = gateway.ask(order.merchant_order_id)
-        else:
-            why = Unavailable(f"No call was allowed within {PREVIEW_S:g} s.", sent=False)
-            answer = Answer(asked_at=timezone.now(), took_ms=0, error=why)
+        answer = completion.ask_in_turn(order.merchant_order_id)
         yield order, answer, judge(order, answer, now=timezone.now())

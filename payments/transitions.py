@@ -187,6 +187,12 @@ def initiate(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> No
     order.pay_page_url = created.redirect_url
     order.leased_until = None
     order.save(update_fields=["gateway_order_id", "pay_page_url", "leased_until"])
+    record_created(order, created, now=now)
+    move(order, Status.INITIATED, source=Source.CHECKOUT, now=now)
+
+
+def record_created(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> None:
+    """Keep PhonePe's answer to the pay call (wire reference §3.3), whatever became of the order meanwhile."""
     record(
         order,
         PaymentEvent.Kind.ANSWERED,
@@ -195,8 +201,8 @@ def initiate(order: PaymentOrder, created: CreatedOrder, *, now: datetime) -> No
         state=created.state,
         gateway_order_id=created.order_id,
         expire_at=created.expire_at.isoformat() if created.expire_at else None,
+        body=dict(created.raw),
     )
-    move(order, Status.INITIATED, source=Source.CHECKOUT, now=now)
 
 
 def set_attention(
@@ -220,8 +226,8 @@ def set_next_check(order: PaymentOrder, at: datetime | None, *, answer: Answer, 
     """
     hurried = order.nudged_at is not None and order.nudged_at >= answer.asked_at
     if hurried and order.status != Status.SUCCESS:
-        at = now
+        at, order.nudged_at = now, None  # once, however far ahead the clock was of whoever hurried it
     elif answer.is_answer:
         order.nudged_by = ""
     order.next_check_at = at
-    order.save(update_fields=["next_check_at", "nudged_by"])
+    order.save(update_fields=["next_check_at", "nudged_by", "nudged_at"])

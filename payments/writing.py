@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
-from payments import claims, completion, shop, together
+from payments import claims, completion, contained, shop, together
 from payments.answers import Answer
 from payments.models import PaymentOrder
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
@@ -36,6 +34,7 @@ class Checked:
 
     @property
     def moved(self) -> bool:
+        """Whether its status is another than when it was claimed."""
         return self.order.status != self.was
 
 
@@ -51,6 +50,7 @@ class Answered:
 
     @property
     def orders(self) -> list[PaymentOrder]:
+        """Whose answers wait."""
         return [order for order, _ in self._pairs]
 
     def add(self, order: PaymentOrder, answer: Answer) -> None:
@@ -74,7 +74,7 @@ class Answered:
         if not quiet:
             return
         put_back = partial(claims.put_back, quiet, now=now)
-        if _attempt("answers could not be put back together", put_back, orders=len(quiet)):
+        if contained.attempt("answers could not be put back together", put_back, orders=len(quiet)):
             self._tick_off(Checked(w.order, w.answer, was=w.order.status) for w in quiet)
 
     def _settle_together(self, *, now: datetime) -> None:
@@ -90,7 +90,7 @@ class Answered:
 
     def _settle_some(self, some: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) -> None:
         settle = partial(together.settle, some, now=now)
-        settled = _attempt("orders could not be settled together", settle, orders=len(some)) or {}
+        settled = contained.attempt("orders could not be settled together", settle, orders=len(some)) or {}
         self._tick_off(Checked(settled[o.pk], a, was=o.status) for o, a in some if o.pk in settled)
 
     def _tick_off(self, done: Iterable[Checked]) -> None:
@@ -103,7 +103,7 @@ class Answered:
 
 def _judge(order: PaymentOrder, answer: Answer, *, now: datetime) -> claims.Waiting | None:
     judge = partial(completion.changes_nothing, order, answer, now=now)
-    return _attempt("an answer could not be judged", judge, order=order.merchant_order_id)
+    return contained.attempt("an answer could not be judged", judge, order=order.merchant_order_id)
 
 
 def guard(
@@ -114,21 +114,9 @@ def guard(
     report: Callable[[Checked], None],
 ) -> None:
     """Settle one order and report it; one that cannot be settled keeps its claim, and is tried again after it."""
-    settled = _attempt("an order could not be settled", settle, order=order.merchant_order_id)
+    settled = contained.attempt("an order could not be settled", settle, order=order.merchant_order_id)
     if settled is not None:
         report(Checked(settled, answer, was=order.status))
-
-
-def _attempt(trouble: str, write: Callable[[], T], **facts: Any) -> T | None:
-    try:
-        return write()
-    except (OperationalError, InterfaceError):
-        if connection.connection is None or connection.connection.closed:
-            raise  # the database's trouble, not an answer's
-        log.exception(trouble, **facts)  # a limit or a time-out: the connection is good for the next
-    except Exception:
-        log.exception(trouble, **facts)
-    return None
 
 
 class Writer:

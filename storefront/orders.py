@@ -12,7 +12,7 @@ from bookings.letters import CANCELLED_CODES
 from bookings.models import Booking
 from catalog.money import rupees
 from payments.models import PaymentOrder, Refund
-from payments.states import COMPLETED, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Status
+from payments.states import MISMATCHES, OPEN, REFUND_OPEN, Attention, Fulfilment, RefundState, Status
 
 
 def telling(cart_id: str) -> PaymentOrder | None:
@@ -25,11 +25,6 @@ def may_try_again(cart_id: str) -> bool:
     orders = PaymentOrder.objects.filter(cart_id=cart_id)
     arrived = orders.filter(status=Status.SUCCESS)
     return not any(some.exists() for some in (orders.open(), orders.paid(), arrived, orders.in_doubt()))
-
-
-def is_disputed(order: PaymentOrder) -> bool:
-    """Money came for it, but PhonePe's sum or order id is another than ours: a person decides."""
-    return order.gateway_state == COMPLETED and order.status != Status.SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ def _sum(refunds) -> int:
 
 def wait(order: PaymentOrder) -> Wait:
     """The words for an order that is open, or paid and not booked yet."""
-    if is_disputed(order):
+    if order.is_disputed:
         return Wait(_("Your payment needs a look"), _differs(), is_paid=True, is_attended=True)
     if order.status == Status.SUCCESS:
         return _being_booked(order)
@@ -117,13 +112,23 @@ def outcome(order: PaymentOrder) -> Outcome:
     """The words for an order that did not end in a booking."""
     if order.fulfilment == Fulfilment.UNFULFILLABLE:
         return _undeliverable(order)
-    if is_disputed(order):
+    if order.is_disputed:
         return Outcome(_("Your payment needs a look"), _differs(), _("There is nothing for you to do."))
+    if order.handled in (*MISMATCHES, Attention.STILL_PENDING):
+        return _seen_to()
     if order.status == Status.EXPIRED:
         return _expired(order)
     if order.status == Status.CANCELLED:
         return _given_up(order)
     return _failed(order)
+
+
+def _seen_to() -> Outcome:
+    return Outcome(
+        _("A person has settled this payment"),
+        _("PhonePe's account of it was unclear, so a person looked at it."),
+        _("If anything about your money is unclear, please write to us."),
+    )
 
 
 def _failed(order: PaymentOrder) -> Outcome:
@@ -225,7 +230,7 @@ def money_notes(booking: Booking) -> list[str]:
 
 
 def _note(order: PaymentOrder, *, is_own: bool) -> str:
-    if is_disputed(order):
+    if order.is_disputed:
         return _("Another payment arrived for this booking.") + " " + _differs()
     if order.status != Status.SUCCESS:
         return ""
@@ -278,4 +283,4 @@ def returned_among(bookings: Iterable[Booking]) -> set[str]:
 
 def can_be_paid(order: PaymentOrder) -> bool:
     """Whether the customer may still be led to PhonePe's page of this order."""
-    return order.status in OPEN and not is_disputed(order)
+    return order.status in OPEN and not order.is_disputed

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from payments import byhand, inbox, metrics, rescue, retention
@@ -150,6 +151,16 @@ def releases_forgotten(world: World) -> None:
     world.audit()
 
 
+def refuses_moves(world: World) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_event ADD CONSTRAINT no_moves CHECK (kind <> 'moved') NOT VALID")
+
+
+def takes_moves(world: World) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE payments_event DROP CONSTRAINT no_moves")
+
+
 STORIES: dict[str, list[Act]] = {
     "paid, webhook": [starts(), pays(), webhook, sweeps],
     "paid, tab closed": [starts(), pays(), waits(25), sweeps],
@@ -203,6 +214,9 @@ STORIES: dict[str, list[Act]] = {
         starts(), pays(), waits(25), fault("ask", "unavailable"), sweeps, waits(5), fault("ask", "limited"),
         sweeps, waits(5), fault("ask", "malformed"), sweeps, waits(5), sweeps,
     ],
+    "answer that could not be settled": [
+        starts(), pays(), refuses_moves, waits(30), sweeps, takes_moves, waits(60), sweeps,
+    ],
     "webhook left behind": [starts(), pays(), early_webhook, sweeps, prunes],
     "audit": [starts(), audits, fails, sweeps, releases_forgotten, sweeps],
     "another system's order, rescued": [
@@ -255,4 +269,4 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(settings):
 def test_the_steps_of_the_code_are_found():
     found = steps.in_source()
 
-    assert {"payments.completion.settle", "payments.checkout._open", "gateway.refund"} <= found
+    assert {"payments.completion._settle", "payments.checkout._open", "gateway.refund"} <= found

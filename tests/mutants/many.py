@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
+CONTAINED = "payments/contained.py"
 TOGETHER, MANY, SLOTS = "payments/together.py", "bookings/many.py", "cart/slots.py"
 T_TOGETHER, T_MANY = "tests/payments/test_together.py", "tests/bookings/test_many.py"
 NOT_PLAIN = f"{T_TOGETHER}::test_settle_together_leaves_to_single_settling_whatever_is_not_plain"
@@ -94,7 +95,7 @@ MUTANTS = (
     Mutant(
         "writing-waits-for-ever",
         "an answer that PostgreSQL never takes does not keep the others",
-        "payments/writing.py",
+        CONTAINED,
         "        if connection.connection is None or connection.connection.closed:\n",
         "        if True:\n",
         (
@@ -104,8 +105,8 @@ MUTANTS = (
     Mutant(
         "writing-throws-answers-away",
         "what PhonePe said is recorded before it is forgotten",
-        "payments/writing.py",
-        "            raise  # the database's trouble, not an answer's\n",
+        CONTAINED,
+        "            raise\n",
         "            pass\n",
         ("tests/payments/test_writing.py::test_answers_stay_while_the_connection_is_gone",),
     ),

@@ -25,9 +25,17 @@ MUTANTS = (
         "settle-records-no-answer",
         "what PhonePe said is in the trail, whatever is made of it",
         COMPLETION,
-        "    transitions.record_answer(order, answer, source=source, now=now)\n",
-        "",
+        "    transitions.record_answer(order, answer, source=source, now=now)\n    verdict",
+        "    verdict",
         (SETTLE,),
+    ),
+    Mutant(
+        "unsettled-answer-forgotten",
+        "an answer that could not be settled is recorded, and before a person",
+        COMPLETION,
+        "        if not _will_pass(bug):\n",
+        "        if False:\n",
+        ("tests/payments/test_writing.py",),
     ),
     Mutant(
         "settle-records-after-moving",
@@ -215,6 +223,16 @@ MUTANTS = (
         "if why == order.attention:",
         (
             "tests/payments/test_byhand.py::test_a_settled_mismatch_is_not_raised_again_and_the_auditor_is_content",
+        ),
+    ),
+    Mutant(
+        "failed-refund-takes-the-money-back",
+        "a refund that cannot be started does not undo the record of the money",
+        FULFILMENT,
+        '    except Exception:\n        log.exception("the refund could not be started"',
+        '    except ZeroDivisionError:\n        log.exception("the refund could not be started"',
+        (
+            f"{DELIVER}::test_settle_when_the_refund_cannot_be_started_keeps_the_money_recorded_and_calls_a_person",
         ),
     ),
     Mutant(

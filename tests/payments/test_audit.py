@@ -13,6 +13,7 @@ from payments import audit, completion, inbox, refunds
 from payments.models import AuditRun, PaymentEvent, PaymentOrder, Refund, WebhookDelivery
 from payments.states import Attention, Source, Status
 from tests import make
+from tests.payments.settling import refusing
 
 pytestmark = pytest.mark.django_db
 last: AuditRun | None = None
@@ -75,6 +76,23 @@ def test_audit_finds_paid_without_delivery_and_delivers():
     assert found == [("paid_without_delivery", order.merchant_order_id, "")]
     assert repaired == [("paid_without_delivery", order.merchant_order_id, "fulfilled again: BOOKED")]
     assert (order.fulfilment, findings()) == ("BOOKED", [])
+
+
+def test_audit_whose_repair_of_one_order_fails_goes_on_with_the_next():
+    late = {
+        "fulfilment": "DUE",
+        "completed_at": timezone.now() - timedelta(minutes=11),
+        "next_check_at": None,
+    }
+    bad, good = paid(**late), paid(**late)
+
+    with refusing(bad, "23514"):
+        found = {name: done for _, name, done in findings(repair=True)}
+
+    assert found == {
+        bad.merchant_order_id: "could not be repaired: the log says why",
+        good.merchant_order_id: "fulfilled again: BOOKED",
+    }
 
 
 @pytest.mark.parametrize(("amount", "state"), [(149900, "FAILED"), (100, "COMPLETED"), (None, "")])

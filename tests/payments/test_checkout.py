@@ -11,7 +11,7 @@ from django.utils import timezone
 from payments import checkout, claims, completion, gateway, throttle
 from payments.checkout import Started
 from payments.errors import AlreadyPaid, GatewayUnavailable, NotPayable
-from payments.models import GatewayThrottle, PaymentOrder, WebhookDelivery
+from payments.models import GatewayThrottle, PaymentEvent, PaymentOrder, WebhookDelivery
 from payments.shop import Payable
 from payments.states import Attention, Source, Status
 from phonepe_pg import CreatedOrder
@@ -352,11 +352,21 @@ def test_initiate_when_the_checker_was_faster_keeps_the_page_that_came_late():
 def test_initiate_when_the_order_was_closed_meanwhile_sends_nobody_to_its_page(status):
     order = make.order(status, gateway_order_id="OMO7", pay_page_url="")
 
-    with pytest.raises(GatewayUnavailable):
-        checkout._initiate(order.pk, created(order), now=timezone.now())
+    assert checkout._initiate(order.pk, created(order), now=timezone.now()) is None
 
     order.refresh_from_db()
-    assert (order.status, order.pay_page_url) == (status, "")
+    assert (order.status, order.pay_page_url, order.attention) == (status, "", "")
+    assert order.events.get(kind=PaymentEvent.Kind.ANSWERED).detail["gateway_order_id"] == "OMO7"
+
+
+def test_initiate_when_the_late_answer_names_another_order_is_kept_and_calls_a_person():
+    order = make.order(gateway_order_id="OMO8", pay_page_url="")
+
+    assert checkout._initiate(order.pk, created(order), now=timezone.now()) is None
+
+    order.refresh_from_db()
+    assert (order.pay_page_url, order.attention) == ("", "order_id_mismatch")
+    assert order.events.get(kind=PaymentEvent.Kind.ANSWERED).detail["gateway_order_id"] == "OMO7"
 
 
 def test_supersede_when_the_order_was_paid_in_that_moment_refuses():

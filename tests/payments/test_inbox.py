@@ -19,6 +19,7 @@ from django.utils import timezone
 from payments import claims, inbox, transitions
 from payments.models import PaymentOrder, WebhookDelivery
 from tests import make
+from tests.payments.settling import refusing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -140,6 +141,19 @@ def test_catch_up_leaves_a_locked_order_for_later_and_goes_on_with_the_next():
     states = dict(WebhookDelivery.objects.values_list("merchant_order_id", "state"))
     assert caught == 1
     assert states == {locked.merchant_order_id: "received", free.merchant_order_id: "nudged"}
+
+
+def test_catch_up_with_one_that_fails_goes_on_with_the_next():
+    bad, good = make.order(), make.order()
+    for order in (bad, good):
+        delivered(State.RECEIVED, age_s=60, name=order.merchant_order_id)
+
+    with refusing(bad, "23514"):
+        caught = inbox.catch_up(now=timezone.now())
+
+    states = dict(WebhookDelivery.objects.values_list("merchant_order_id", "state"))
+    assert caught == 1
+    assert states == {bad.merchant_order_id: "received", good.merchant_order_id: "nudged"}
 
 
 def test_webhook_and_checkout_take_their_locks_in_the_same_order():

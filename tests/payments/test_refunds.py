@@ -297,6 +297,36 @@ def test_pursue_a_refund_that_fails_at_phonepe_calls_a_person_and_a_new_one_may_
     assert second.merchant_refund_id != made.merchant_refund_id
 
 
+def test_pursue_when_phonepe_speaks_of_another_sum_calls_a_person_and_keeps_asking(sandbox):
+    made = request(paid_order(sandbox))
+    pursue(made)
+    sandbox.fault("refund_status", "amount_changed", amount=10000, count=1)
+
+    kept = pursue(made, attempt=1)
+
+    told = kept.order.events.filter(kind=PaymentEvent.Kind.REFUND).latest("id").detail
+    assert (kept.state, kept.order.attention) == ("PENDING", "refund_stuck")
+    assert (told["error"], told["body"]["amount"]) == ("mismatch", 10000)
+    assert jobs()[-1][0] == {"refund_id": made.pk, "attempt": 1}  # one is planned already
+
+    pursue_to_its_end(made)
+
+    kept.order.refresh_from_db()
+    assert kept.order.attention == ""
+
+
+def test_refund_of_another_order_is_not_taken_for_ours():
+    made = request(paid_order())
+    others = RefundStatus(
+        refund_id="OMR1", state="COMPLETED", amount_paise=149900, original_merchant_order_id="OKP-another"
+    )
+
+    refunds._settle(made, others, attempt=1, now=timezone.now())
+
+    kept = Refund.objects.select_related("order").get(pk=made.pk)
+    assert (kept.state, kept.order.attention) == ("DUE", "refund_stuck")
+
+
 def test_pursue_when_phonepe_does_not_know_a_refund_it_had_taken_in_keeps_asking(sandbox):
     made = request(paid_order(sandbox))
     Refund.objects.filter(pk=made.pk).update(state="PENDING", sent_at=timezone.now())

@@ -71,6 +71,18 @@ def test_fulfil_again_when_booked_already_books_nothing_and_ends_the_claim(plug)
     assert kinds(order).count(Kind.FULFILLED) == 1
 
 
+def test_settle_when_the_refund_cannot_be_started_keeps_the_money_recorded_and_calls_a_person(plug):
+    plug("refuses")
+    order = make.order()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE procrastinate_jobs ADD CHECK (task_name <> 'payments.pursue_refund')")
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.fulfilment) == (Status.SUCCESS, "UNFULFILLABLE")
+    assert (settled.attention, Refund.objects.count()) == (Attention.UNFULFILLABLE, 0)
+
+
 def test_settle_when_the_shop_refuses_opens_a_refund_and_its_job(plug):
     plug("refuses")
     order = make.order()

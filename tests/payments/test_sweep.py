@@ -260,7 +260,7 @@ def test_one_sweep_over_a_gateway_that_only_fails_comes_back_another_time(sandbo
     assert sandbox.calls()["status"] < len(orders)
 
 
-def test_sweep_whose_question_fails_in_an_unforeseen_way_ends_and_leaves_the_order_due(sandbox, monkeypatch):
+def test_sweep_whose_question_fails_in_an_unforeseen_way_asks_again_at_the_next_rung(sandbox, monkeypatch):
     order, other = known(sandbox, 2)
     ask = Client.order_status
 
@@ -276,7 +276,8 @@ def test_sweep_whose_question_fails_in_an_unforeseen_way_ends_and_leaves_the_ord
 
     left, done = again(order, other)
     assert (done.status, left.status, left.leased_until) == (Status.SUCCESS, Status.INITIATED, None)
-    assert left.asks == 0
+    assert (left.asks, left.next_check_at > timezone.now()) == (1, True)
+    assert left.events.get(kind="answered").detail["state"] == "Malformed"
 
 
 def test_sweep_asks_nobody_who_is_still_in_line_when_phonepe_wants_fewer_calls(sandbox, monkeypatch):
@@ -336,7 +337,7 @@ def test_sweep_at_a_slowed_gateway_heals_it(sandbox, settings):
 
 
 def test_preview_while_phonepe_wants_no_calls_says_so_and_makes_none(sandbox, monkeypatch):
-    monkeypatch.setattr("payments.sweep.PREVIEW_S", 0.1)
+    monkeypatch.setattr("payments.completion.TURN_S", 0.1)
     order = make.order()
     now = timezone.now()
     GatewayThrottle.objects.create(

@@ -16,6 +16,7 @@ from payments.states import Source, Status
 from phonepe_pg import Unavailable
 from tests import make
 from tests.at_once import at_once
+from tests.payments.settling import refusing
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,6 +112,18 @@ def test_verify_at_a_slow_gateway_returns_in_time_and_the_answer_is_settled_late
     assert (verified.status, took_s < 0.8) == (Status.INITIATED, True)
     wait_until(lambda: PaymentOrder.objects.get(pk=order.pk).fulfilment == "BOOKED", within_s=5)
     assert asked(sandbox, order) == 1
+
+
+def test_verify_that_nobody_waits_for_any_more_says_when_it_fails(sandbox, logs):
+    order = known_order(sandbox)
+    sandbox.fault("status", "latency", seconds=0.5)
+
+    with refusing(order, "23514", kind="moved"):
+        verify(order, within_s=0.1)
+        wait_until(lambda: logs.count("an order could not be settled"), within_s=5)
+
+    order.refresh_from_db()
+    assert (order.status, order.attention) == (Status.INITIATED, "audit")
 
 
 def test_verify_while_another_asks_returns_in_time(sandbox):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -16,7 +15,7 @@ from payments.models import PaymentOrder
 from payments.states import Source, Status
 from payments.writing import Answered, Checked, Writer
 from tests import make
-from tests.payments.settling import Kind, kinds
+from tests.payments.settling import Kind, kinds, refusing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,23 +40,6 @@ def write_down(*pairs) -> list[Checked]:
     return told
 
 
-@contextmanager
-def refusing(order: PaymentOrder, errcode: str) -> Iterator[None]:
-    """PostgreSQL refuses every line in this order's trail, with an error that psycopg calls operational."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                IF NEW.order_id = {order.pk} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{errcode}'; END IF;
-                RETURN NEW;
-            END $$;
-            CREATE TRIGGER refuse BEFORE INSERT ON payments_event FOR EACH ROW EXECUTE FUNCTION refuse()
-            """
-        )
-        yield
-        cursor.execute("DROP TRIGGER refuse ON payments_event; DROP FUNCTION refuse()")
-
-
 @pytest.mark.parametrize("state", ["COMPLETED", "PENDING"])
 @pytest.mark.parametrize("errcode", ["54000", "57014"])  # a limit, a time-out of the statement
 def test_an_answer_that_postgresql_never_takes_does_not_keep_the_others(state, errcode):
@@ -69,6 +51,25 @@ def test_an_answer_that_postgresql_never_takes_does_not_keep_the_others(state, e
     assert [one.order.pk for one in told] == [good.pk]
     assert Kind.ANSWERED in kinds(good)
     assert PaymentOrder.objects.get(pk=bad.pk).leased_until == bad.leased_until
+
+
+@pytest.mark.parametrize(
+    ("refused", "errcode", "recorded"), [("moved", "23514", "COMPLETED"), ("answered", "54000", "")]
+)
+def test_an_answer_that_cannot_be_settled_is_kept_if_it_can_and_its_order_is_before_a_person(
+    refused, errcode, recorded, logs
+):
+    bad, good = claimed(make.order(), make.order())
+
+    with refusing(bad, errcode, kind=refused):
+        told = write_down((bad, make.answer("COMPLETED")), (good, make.answer("COMPLETED")))
+
+    bad.refresh_from_db()
+    assert ([one.order.pk for one in told], logs.count("an order could not be settled")) == ([good.pk], 1)
+    assert (bad.status, bad.gateway_state, bad.attention) == ("INITIATED", recorded, "audit")
+    assert (bad.leased_until, bad.next_check_at > timezone.now()) == (None, True)
+    assert (Kind.ANSWERED in kinds(bad)) == bool(recorded)
+    assert "the log says why" in bad.events.get(kind=Kind.ATTENTION).detail["reason"]
 
 
 def test_an_answer_that_cannot_be_judged_does_not_keep_the_others(monkeypatch, logs):
@@ -86,7 +87,7 @@ def test_an_answer_that_cannot_be_judged_does_not_keep_the_others(monkeypatch, l
 
     assert [one.order.pk for one in told] == [good.pk]
     assert logs.count("an answer could not be judged") == 1
-    assert PaymentOrder.objects.get(pk=odd.pk).leased_until == odd.leased_until
+    assert PaymentOrder.objects.get(pk=odd.pk).attention == "audit"
 
 
 def test_answers_stay_while_the_connection_is_gone():
