@@ -44,11 +44,12 @@ QUESTIONS = (
     ),
     Question(
         "booking_without_place",
-        "Every booking has taken a place, unless it was ordered before there were slots.",
+        "Every booking has taken a place at its time, unless it was ordered before there were slots.",
         """SELECT b.merchant_order_id FROM bookings_booking b
            JOIN payments_order o ON o.merchant_order_id = b.merchant_order_id AND o.snapshot ? 'puja_id'
            WHERE NOT EXISTS (
-               SELECT FROM cart_slothold h WHERE h.cart_id = b.cart_id AND h.state = 'TAKEN'
+               SELECT FROM cart_slothold h JOIN cart_slot s ON s.id = h.slot_id
+               WHERE h.cart_id = b.cart_id AND h.state = 'TAKEN' AND s.date = b.date AND s.time = b.time
            )""",
         ATTEND,
     ),

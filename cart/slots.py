@@ -132,6 +132,33 @@ def release(reference: str) -> None:
         Slot.objects.filter(pk=slot.pk).update(taken=F("taken") - ended)
 
 
+def booked_at(reference: str) -> Slot | None:
+    """The slot whose place this cart's booking has taken; None for one of before there were slots."""
+    return Slot.objects.filter(holds__cart_id=reference, holds__state=State.TAKEN).order_by("pk").first()
+
+
+def lock(when: When) -> None:
+    """Let nobody else take a place of this time until the transaction ends."""
+    _locked(when)
+
+
+def move(reference: str, to: When) -> None:
+    """Give a booked cart a place at another time for the one that it has taken.
+
+    The caller holds the transaction. Raises SlotFull when nobody more can be served then.
+    """
+    was = booked_at(reference)
+    new = _locked(to)
+    if was is None or new is None or was == new:
+        return
+    if not _occupy(new, reference, State.TAKEN):
+        raise SlotFull(f"{spoken(to.time)} is fully booked.")
+    Slot.objects.select_for_update(no_key=True).get(pk=was.pk)
+    taken = SlotHold.objects.filter(cart_id=reference, slot=was, state=State.TAKEN)
+    ended = taken.update(state=State.RELEASED, changed_at=timezone.now())
+    Slot.objects.filter(pk=was.pk).update(taken=F("taken") - ended)
+
+
 def is_gone(reference: str, when: When) -> bool:
     """Whether the time is full and no place of it is kept for this cart."""
     with connection.cursor() as cursor:
