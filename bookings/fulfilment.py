@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time
+from functools import partial
 from typing import Any
 
 import structlog
@@ -39,7 +40,8 @@ def fulfil(paid: PaidOrder) -> str:
         slots.take(paid)
         carts.mark_booked(paid.reference, paid_paise=paid.amount_paise)
         jobs.configure_task(CONFIRM).defer(booking_id=booking.booking_id)
-        log.info("puja booked", order=paid.merchant_order_id, booking=booking.booking_id)
+        tell = partial(log.info, "puja booked", order=paid.merchant_order_id, booking=booking.booking_id)
+        transaction.on_commit(tell, robust=True)  # what a savepoint takes back was not booked
     return booking.booking_id
 
 

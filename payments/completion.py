@@ -42,6 +42,8 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     """
     try:
         return _settle(order_id, answer, source=source, now=now)
+    except fulfilment.Spoiled as bug:  # once more, and this time without the shop
+        return _settle(order_id, answer, source=source, now=now, undelivered=bug)
     except Exception as bug:
         if not _will_pass(bug):
             _set_aside(order_id, answer, bug, source=source, now=now)
@@ -67,7 +69,9 @@ def _set_aside(order_id: int, answer: Answer, bug: Exception, *, source: Source,
 
 
 @transaction.atomic(durable=True)
-def _settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> PaymentOrder:
+def _settle(
+    order_id: int, answer: Answer, *, source: Source, now: datetime, undelivered: Exception | None = None
+) -> PaymentOrder:
     order = transitions.lock(order_id)
     came_from = order.status
     transitions.record_answer(order, answer, source=source, now=now)
@@ -84,9 +88,18 @@ def _settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> 
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
-    if order.fulfilment == Fulfilment.DUE:
-        fulfilment.deliver(order, source=source, now=now)
+    _deliver_if_due(order, undelivered, source=source, now=now)
     return order
+
+
+def _deliver_if_due(
+    order: PaymentOrder, undelivered: Exception | None, *, source: Source, now: datetime
+) -> None:
+    """Let the shop deliver what is due, or note that it was `undelivered` a moment ago."""
+    if order.fulfilment == Fulfilment.DUE and undelivered:
+        fulfilment.try_again_later(order, undelivered, source=source, now=now)
+    elif order.fulfilment == Fulfilment.DUE:
+        fulfilment.deliver(order, source=source, now=now)
 
 
 def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> claims.Waiting | None:
@@ -100,18 +113,24 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     return claims.Waiting(order, answer, order.noticed_by, next_check)
 
 
-@transaction.atomic(durable=True)
 def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
     """Try the shop's fulfilment of a paid order once more. Safe to repeat; PhonePe is not asked again.
 
     Ends the claim on any paid order, also on one that was delivered while it was being claimed.
     """
+    try:
+        return _fulfil_again(order_id, None, now=now)
+    except fulfilment.Spoiled as bug:
+        return _fulfil_again(order_id, bug, now=now)
+
+
+@transaction.atomic(durable=True)
+def _fulfil_again(order_id: int, undelivered: Exception | None, *, now: datetime) -> PaymentOrder:
     order = transitions.lock(order_id)
     if order.status == Status.SUCCESS:
         order.leased_until = order.next_check_at = None
         order.save(update_fields=["leased_until", "next_check_at"])
-    if order.fulfilment == Fulfilment.DUE:
-        fulfilment.deliver(order, source=Source.CHECKER, now=now)
+    _deliver_if_due(order, undelivered, source=Source.CHECKER, now=now)
     return order
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import structlog
 from django.db import transaction
 
-from payments import holds, refunds, schedule, shop, transitions, wakeups
+from payments import contained, holds, refunds, schedule, shop, transitions, wakeups
 from payments.errors import NotRefundable, Unfulfillable
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Attention, Fulfilment, Source
@@ -15,6 +16,11 @@ from payments.states import Attention, Fulfilment, Source
 log = structlog.get_logger(__name__)
 
 ATTENTION_AFTER = 3  # raised this often, a person should look while we go on trying
+SLOW_S = 2.0
+
+
+class Spoiled(Exception):
+    """Delivering has spoiled the transaction that it ran in: the connection is gone, nothing of it stands."""
 
 
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
@@ -22,20 +28,22 @@ def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
 
     The caller holds the transaction and the order's lock. The shop's function runs in a savepoint, and so
     does the writing of its reference: what was written before it raised is undone, the record of the
-    money is not.
+    money is not. Raises Spoiled: then the caller does its work anew, with `try_again_later` in place of this.
     """
     if refunds.left_to_refund(order) == 0:
         _give_up(order, "All the money was given back before it was delivered.", source=source, now=now)
         return
     try:
-        with transaction.atomic():
-            reference = shop.fulfil(shop.PaidOrder.of(order))
+        with transaction.atomic(), contained.limited_waiting():
+            reference = _ask_shop(order)
             booked = {"fulfilment": Fulfilment.BOOKED, "fulfilment_reference": reference}
             PaymentOrder.objects.filter(pk=order.pk).update(**booked)
     except Unfulfillable as refusal:
         _give_up(order, refusal.reason, source=source, now=now)
-    except Exception as bug:  # noqa: BLE001  any shop's code runs here, and the money must stay recorded
-        _try_again_later(order, bug, source=source, now=now)
+    except Exception as bug:  # any shop's code runs here, and the money must stay recorded
+        if contained.connection_is_gone():
+            raise Spoiled from bug
+        try_again_later(order, bug, source=source, now=now)
     else:
         order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference
         transitions.record(order, PaymentEvent.Kind.FULFILLED, source=source, now=now, reference=reference)
@@ -43,6 +51,19 @@ def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
         holds.end(order, source=source, now=now)
         wakeups.notify(wakeups.CHANGED, order.cart_id)
+
+
+def _ask_shop(order: PaymentOrder) -> str:
+    began = time.monotonic()
+    reference = shop.fulfil(shop.PaidOrder.of(order))
+    took_s = time.monotonic() - began
+    if took_s > SLOW_S:
+        log.warning(
+            "fulfilment is slow, and other payments wait for it",
+            order=order.merchant_order_id,
+            took_ms=round(took_s * 1000),
+        )
+    return reference
 
 
 def _give_up(order: PaymentOrder, reason: str, *, source: Source, now: datetime) -> None:
@@ -74,7 +95,8 @@ def _refund(order: PaymentOrder, reason: str, *, now: datetime) -> bool:
     return True
 
 
-def _try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now: datetime) -> None:
+def try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now: datetime) -> None:
+    """Note that delivering raised `bug`, and when it is tried again; the caller holds the order's lock."""
     order.fulfil_attempts += 1
     order.next_check_at = schedule.next_fulfilment(now=now, attempts=order.fulfil_attempts)
     order.leased_until = None

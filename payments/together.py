@@ -13,9 +13,9 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from payments import fulfilment, holds, shop, transitions, wakeups
+from payments import contained, fulfilment, holds, shop, transitions, wakeups
 from payments.answers import Answer
 from payments.claims import as_json
 from payments.models import PaymentEvent, PaymentOrder
@@ -72,7 +72,8 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
 
     Safe to repeat and to race. Each is recorded, moved and delivered as `completion.settle` does it, by the
     same rules. What the shop does not deliver with the others is delivered as a single one would be, before
-    the commit: nobody shall see it paid and not yet booked.
+    the commit: nobody shall see it paid and not yet booked. Raises fulfilment.Spoiled when delivering together
+    took the transaction with it: then each is for `completion.settle`.
     """
     answers = {order.pk: answer for order, answer in answered}
     sources = {order.pk: order.noticed_by for order, _ in answered}
@@ -107,7 +108,7 @@ def _is_plain(order: PaymentOrder, answer: Answer, *, now: datetime) -> bool:
 def _deliver(paid: Sequence[PaymentOrder]) -> dict[str, str]:
     """What the shop delivered of them, by merchant_order_id; nothing when it raised, and then nothing is written."""
     try:
-        with transaction.atomic():
+        with transaction.atomic(), contained.limited_waiting():
             references = shop.fulfil_many([shop.PaidOrder.of(order) for order in paid])
             booked = [
                 {"id": order.pk, "reference": references[order.merchant_order_id]}
@@ -115,6 +116,9 @@ def _deliver(paid: Sequence[PaymentOrder]) -> dict[str, str]:
                 if order.merchant_order_id in references
             ]
             _write(BOOKED, booked)
+    except (OperationalError, InterfaceError) as error:
+        # One that has waited for a lock would be followed by all the others, in this transaction.
+        raise fulfilment.Spoiled from error
     except Exception:
         log.warning("paid orders are delivered one by one", orders=len(paid), exc_info=True)
         return {}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
+from django.db import transaction
 
 from payments import asked, schedule, shop, wakeups
 from payments.answers import Answer, masked
@@ -136,9 +138,15 @@ def move(
 
 def log_move(order: PaymentOrder, came_from: Status, *, source: Source) -> None:
     """Say that a payment moved, once that is written."""
-    log.info(
-        "payment moved", order=order.merchant_order_id, was=came_from, status=order.status, source=source
+    tell = partial(
+        log.info,
+        "payment moved",
+        order=order.merchant_order_id,
+        was=came_from,
+        status=order.status,
+        source=source,
     )
+    transaction.on_commit(tell, robust=True)
 
 
 def set_status(

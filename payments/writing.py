@@ -131,7 +131,7 @@ class Writer:
         self._on_end = on_end
         self._batch, self._next = Answered(report), Answered(report)
         self._is_writing = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         # True: write the batch down; False: all that is left, and end.
         self._tasks: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -188,7 +188,7 @@ class Writer:
         while self._tasks.get():
             try:
                 self._write(self._batch)
-            except Exception as error:  # noqa: BLE001
+            except BaseException as error:  # noqa: BLE001  or the sweep would wait for this thread for ever
                 self._error = error  # raised where the sweep goes on
             self._is_writing = False
             self._on_end()

@@ -96,7 +96,7 @@ MUTANTS = (
         "writing-waits-for-ever",
         "an answer that PostgreSQL never takes does not keep the others",
         CONTAINED,
-        "        if connection.connection is None or connection.connection.closed:\n",
+        "        if connection_is_gone():\n",
         "        if True:\n",
         (
             "tests/payments/test_writing.py::test_an_answer_that_postgresql_never_takes_does_not_keep_the_others",

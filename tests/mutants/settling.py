@@ -87,12 +87,21 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "money-goes-with-the-connection",
+        "a shop that loses the connection does not take the record of the money with it",
+        COMPLETION,
+        "source=source, now=now, undelivered=bug)",
+        "source=source, now=now)",
+        (
+            "tests/payments/test_writing.py::test_a_shop_that_loses_the_connection_each_time_keeps_nothing_from_being_recorded",
+        ),
+    ),
+    Mutant(
         "fulfil-again-whatever-was",
         "what was delivered is not delivered again",
         COMPLETION,
-        "    if order.fulfilment == Fulfilment.DUE:\n"
-        "        fulfilment.deliver(order, source=Source.CHECKER, now=now)\n",
-        "    fulfilment.deliver(order, source=Source.CHECKER, now=now)\n",
+        "    elif order.fulfilment == Fulfilment.DUE:\n",
+        "    else:\n",
         (f"{DELIVER}::test_fulfil_again_when_booked_already_books_nothing_and_ends_the_claim",),
     ),
     Mutant(
@@ -239,8 +248,8 @@ MUTANTS = (
         "deliver-without-savepoint",
         "a shop that raises does not take the record of the money with it",
         FULFILMENT,
-        "        with transaction.atomic():\n            reference",
-        "        if True:\n            reference",
+        "        with transaction.atomic(), contained.limited_waiting():\n",
+        "        with contained.limited_waiting():\n",
         (f"{DELIVER}::test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_writes",),
     ),
     Mutant(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+import psycopg
+from django.db import connection
 from django.utils import timezone
 
+from payments import wakeups
 from payments.errors import NotFound, NotPayable, Unfulfillable
 from payments.models import Checker, PaymentOrder
 from payments.shop import Notice, PaidOrder, Payable
 from payments.states import Fulfilment, Status
 
+LOCKED = "locked by somebody"
 WRITTEN = "written by the shop"
 KEPT = "kept for "
 
@@ -54,6 +58,29 @@ def refuses(paid: PaidOrder) -> str:
 def raises(paid: PaidOrder) -> str:
     _write(paid)
     raise RuntimeError("a bug of the shop's")
+
+
+def loses_its_connection(paid: PaidOrder) -> str:
+    """As a function that idles for longer than PostgreSQL lets it."""
+    _write(paid)
+    with psycopg.connect(**wakeups.connect_parameters(), autocommit=True) as other:
+        pid = connection.connection.info.backend_pid
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    return delivers(paid)
+
+
+def loses_its_connection_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: loses_its_connection(order) for order in paid}
+
+
+def waits_for_a_lock(paid: PaidOrder) -> str:
+    """For a row of the shop's that somebody else has locked."""
+    Checker.objects.select_for_update().get(name=LOCKED)
+    return delivers(paid)
+
+
+def waits_for_a_lock_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: waits_for_a_lock(order) for order in paid}
 
 
 def breaks_a_statement(paid: PaidOrder) -> str:

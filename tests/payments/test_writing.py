@@ -11,11 +11,12 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from payments import claims, completion, together, transitions, wakeups
-from payments.models import PaymentOrder
+from payments.models import Checker, PaymentOrder
 from payments.states import Source, Status
 from payments.writing import Answered, Checked, Writer
 from tests import make
 from tests.payments.settling import Kind, kinds, refusing
+from tests.payments.shop import LOCKED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,6 +162,37 @@ class Watched:
         self.writer.go_on()
 
 
+def test_a_shop_that_loses_the_connection_each_time_keeps_nothing_from_being_recorded(plug, logs):
+    plug("loses_its_connection", FULFIL_MANY="loses_its_connection_for_many")
+    orders = claimed(make.order(), make.order())
+
+    told = write_down(*[(order, make.answer("COMPLETED")) for order in orders])
+    tried = [completion.fulfil_again(orders[0].pk, now=timezone.now()) for _ in range(2)]
+
+    assert [(one.order.status, one.order.fulfil_attempts) for one in told] == [("SUCCESS", 1)] * 2
+    assert [(order.fulfil_attempts, order.attention) for order in tried] == [
+        (2, ""),
+        (3, "fulfilment_failed"),
+    ]
+    assert Checker.objects.count() == 0
+    assert logs.count("fulfilment raised; it will be tried again") == 4
+
+
+def test_a_shop_that_waits_for_a_lock_is_not_waited_for(plug, monkeypatch):
+    plug("waits_for_a_lock", FULFIL_MANY="waits_for_a_lock_for_many")
+    monkeypatch.setattr("payments.contained.LOCK_TIMEOUT", "100ms")
+    now = timezone.now()
+    Checker.objects.create(name=LOCKED, started_at=now, seen_at=now, interval_s=1)
+    orders = claimed(make.order(), make.order())
+
+    with psycopg.connect(**wakeups.connect_parameters()) as other:
+        other.execute("SELECT FROM payments_checker WHERE name = %s FOR UPDATE", [LOCKED])
+        told = write_down(*[(order, make.answer("COMPLETED")) for order in orders])
+
+    assert [(one.order.status, one.order.fulfilment) for one in told] == [("SUCCESS", "DUE")] * 2
+    assert completion.fulfil_again(orders[0].pk, now=now).fulfilment == "BOOKED"
+
+
 @pytest.fixture
 def watched() -> Iterator[Watched]:
     watched = Watched()
@@ -202,6 +234,21 @@ def test_a_batch_that_the_database_refused_is_told_to_who_goes_on_and_tried_agai
 
     assert [one.order.pk for one in watched.told] == [order.pk]
     assert kinds(order).count(Kind.ANSWERED) == 1
+
+
+def test_a_batch_that_ends_its_thread_ends_who_goes_on(watched, monkeypatch):
+    (order,) = claimed(make.order())
+
+    def ends(*_: object, **__: object) -> None:
+        raise SystemExit("a library's idea of an error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "put_back", ends)
+        watched.write((order, make.answer("PENDING")))
+        assert watched.ended.acquire(timeout=10)
+
+    with pytest.raises(SystemExit):
+        watched.writer.go_on()
 
 
 def test_what_is_left_at_the_end_is_written_down(watched):
