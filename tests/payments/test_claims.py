@@ -206,6 +206,20 @@ def test_put_back_without_an_answer_keeps_the_hurry_and_with_one_ends_it():
     assert again(answered).nudged_by == ""
 
 
+def test_put_back_of_an_order_nudged_by_a_clock_that_is_ahead_makes_it_due_at_once_and_once():
+    now = timezone.now()
+    order = make.order()
+    claims.nudge(order.merchant_order_id, source=Source.WEBHOOK, now=now + timedelta(minutes=5))
+
+    due = []
+    for _ in range(2):
+        held = claims.claim_one(order.pk, now=now)
+        claims.put_back([completion.changes_nothing(held, make.answer(at=now), now=now)], now=now)
+        due.append(again(order).next_check_at)
+
+    assert due[0] == now < due[1]
+
+
 def test_put_back_of_an_order_nudged_meanwhile_makes_it_due_at_once():
     now = timezone.now()
     make.order()

@@ -385,6 +385,15 @@ def test_settle_order_nudged_while_it_was_asked_about_is_due_again_at_once():
     assert (settled.next_check_at, settled.nudged_by) == (now, Source.WEBHOOK)
 
 
+def test_settle_order_nudged_by_a_clock_that_is_ahead_is_due_at_once_and_once():
+    now = timezone.now()
+    order = make.order(nudged_at=now + timedelta(minutes=5), nudged_by=Source.WEBHOOK)
+
+    due = [settle(order, make.answer("PENDING", at=now), now=now).next_check_at for _ in range(2)]
+
+    assert due[0] == now < due[1]
+
+
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.FAILED, Status.CANCELLED])
 def test_settle_hurried_order_without_an_answer_stays_hurried_and_is_due_soon(status):
     now = timezone.now()

@@ -101,6 +101,12 @@ def test_verify_sooner_than_allowed_returns_the_order_as_it_is(sandbox):
     assert (early.status, late.status) == (Status.INITIATED, Status.SUCCESS)
 
 
+def test_verify_of_an_order_that_a_clock_far_ahead_has_asked_about_asks(sandbox):
+    order = known_order(sandbox, asked_at=timezone.now() + timedelta(hours=1))
+
+    assert verify(order, not_before_s=3).status == Status.SUCCESS
+
+
 def test_verify_at_a_slow_gateway_returns_in_time_and_the_answer_is_settled_later(sandbox):
     order = known_order(sandbox)
     sandbox.fault("status", "latency", seconds=1.0)

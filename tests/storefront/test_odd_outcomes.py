@@ -165,6 +165,21 @@ def test_page_of_money_that_differs_says_that_a_person_looks_and_never_to_pay_ag
         assert wrong not in text
 
 
+@pytest.mark.parametrize(
+    ("handled", "said"),
+    [("amount_mismatch", "COMPLETED"), ("order_id_mismatch", "COMPLETED"), ("still_pending", "PENDING")],
+)
+def test_page_of_what_a_person_has_settled_says_so_and_offers_a_new_payment(client, handled, said):
+    settled = order(Status.CANCELLED, handled=handled, gateway_state=said, next_check_at=None)
+
+    text = shown(client, settled)
+
+    assert "<h1>A person has settled this payment</h1>" in text
+    assert "If anything about your money is unclear, please write to us." in text
+    assert "do not pay again" not in text
+    assert "Try again" in text
+
+
 # -- no money -----------------------------------------------------------------------------
 
 
