@@ -22,7 +22,7 @@ from payments.errors import NotFound, TooManyRequests
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import COMPLETED, FAILED, Attention, Fulfilment, Source, Status
 from payments.transitions import Verdict
-from phonepe_pg import RateLimited, Unavailable
+from phonepe_pg import Malformed, RateLimited, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,8 @@ def _settle(
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
-    if order.status == Status.SUCCESS or answer.is_dead or (answer.status and answer.status.completed):
+    tells = answer.status is not None and (answer.status.completed or next_check is not None)
+    if order.status == Status.SUCCESS or answer.is_dead or tells:
         if order.attention == Attention.STILL_PENDING:
             transitions.set_attention(order, Attention.NONE, source=source, now=now)
     elif _is_watched_in_vain(order, answer, next_check, now=now) and not _has_spoken(order, answer):
@@ -108,7 +109,7 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
     if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
         return None
-    if _is_watched_in_vain(order, answer, next_check, now=now):
+    if order.attention == Attention.STILL_PENDING or _is_watched_in_vain(order, answer, next_check, now=now):
         return None
     return claims.Waiting(order, answer, order.noticed_by, next_check)
 
@@ -296,10 +297,13 @@ def _is_watched_in_vain(
 ) -> bool:
     """Whether the watch is over and PhonePe's last word is PENDING, or an answer that is of no use.
 
-    That it cannot be reached just now is no word about the order.
+    One that cannot be read may say that money came, so it is not waited for as long. That PhonePe cannot be
+    reached just now is no word about the order.
     """
     if answer.status:
         return next_check is None and answer.status.pending
+    if isinstance(answer.error, Malformed):
+        return now >= order.expires_at + schedule.UNREADABLE_FOR
     is_silent = isinstance(answer.error, (Unavailable, RateLimited))
     return not answer.is_answer and not is_silent and now >= _end_of_watch(order)
 

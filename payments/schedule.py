@@ -23,6 +23,9 @@ LATE_EVERY = timedelta(hours=1)
 FAILED_AGAIN = timedelta(minutes=5)  # a FAILED is looked at once more
 
 LADDER_S = tuple(accumulate(STEPS_S, initial=FIRST_S))
+UNREADABLE_FOR = timedelta(
+    hours=1
+)  # after the deadline, before a person hears of answers that nobody can read
 UNANSWERED_AGAIN = timedelta(seconds=30)  # of a question that somebody had hurried
 FULFIL_AGAIN_S = (5, 30, 120, 600, 3600)
 

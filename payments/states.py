@@ -61,7 +61,7 @@ class Attention(TextChoices):
     ORDER_ID_MISMATCH = "order_id_mismatch", "PhonePe's order id is not the one it gave at creation"
     FULFILMENT_FAILED = "fulfilment_failed", "paid, but delivering raises again and again"
     UNFULFILLABLE = "unfulfillable", "paid, cannot be delivered, and the policy is to hold the money"
-    STILL_PENDING = "still_pending", "PhonePe still says PENDING, or nothing of use, after the whole watch"
+    STILL_PENDING = "still_pending", "PhonePe still says PENDING after the whole watch, or nothing of use"
     REFUND_FAILED = "refund_failed", "a refund failed"
     REFUND_STUCK = (
         "refund_stuck",

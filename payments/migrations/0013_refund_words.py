@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                     ("order_id_mismatch", "PhonePe's order id is not the one it gave at creation"),
                     ("fulfilment_failed", "paid, but delivering raises again and again"),
                     ("unfulfillable", "paid, cannot be delivered, and the policy is to hold the money"),
-                    ("still_pending", "PhonePe still says PENDING, or nothing of use, after the whole watch"),
+                    ("still_pending", "PhonePe still says PENDING after the whole watch, or nothing of use"),
                     ("refund_failed", "a refund failed"),
                     (
                         "refund_stuck",
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                     ("order_id_mismatch", "PhonePe's order id is not the one it gave at creation"),
                     ("fulfilment_failed", "paid, but delivering raises again and again"),
                     ("unfulfillable", "paid, cannot be delivered, and the policy is to hold the money"),
-                    ("still_pending", "PhonePe still says PENDING, or nothing of use, after the whole watch"),
+                    ("still_pending", "PhonePe still says PENDING after the whole watch, or nothing of use"),
                     ("refund_failed", "a refund failed"),
                     (
                         "refund_stuck",

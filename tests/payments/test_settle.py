@@ -311,6 +311,18 @@ def test_settle_answer_of_no_use_at_the_end_of_the_watch_calls_a_person_once_and
     assert logs.count("payment needs attention") == 1
 
 
+def test_settle_answer_that_cannot_be_read_calls_a_person_an_hour_after_the_deadline_until_one_can_be():
+    unreadable = make.trouble(Malformed("amount is no integer", http_status=200))
+    young, old = make.order(age_s=900 + 3500), make.order(age_s=900 + 3700)
+
+    seen = [settle(order, unreadable).attention for order in (young, old)]
+    waiting = completion.changes_nothing(old, make.answer("PENDING"), now=timezone.now())
+    read = settle(old, make.answer("PENDING"))
+
+    assert (seen, waiting) == (["", Attention.STILL_PENDING], None)
+    assert (read.status, read.attention) == ("EXPIRED", "")
+
+
 @pytest.mark.parametrize(
     ("known", "attention"), [("COMPLETED", "amount_mismatch"), ("COMPLETED", ""), ("FAILED", "")]
 )
