@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db import transaction
+from django.db import connection, transaction
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 
@@ -23,6 +23,10 @@ from bookings.models import Booking, Notice
 from payments.models import PaymentOrder
 
 log = structlog.get_logger(__name__)
+
+# `EMAIL_TIMEOUT` is for one of the server's words, of which a mail takes ten. PostgreSQL ends a transaction that rests
+# for 15 s (`okpuja.database`): the mail would be on its way and we could not note it, so it would go out again.
+PATIENCE = "60s"
 
 
 class MailRefused(SMTPException):
@@ -107,7 +111,12 @@ def _mail(letter: Letter, *, to: str, event: str) -> EmailMultiAlternatives:
 
 
 def _post(mail: EmailMultiAlternatives) -> None:
-    """Hand the mail to the server. Raises MailRefused, or another OSError when the server cannot be reached."""
+    """Hand the mail to the server; the caller holds the transaction, which may rest for `PATIENCE` from here on.
+
+    Raises MailRefused, or another OSError when the server cannot be reached.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", [PATIENCE])
     try:
         mail.send()
     except SMTPRecipientsRefused as error:

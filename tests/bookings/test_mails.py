@@ -6,7 +6,7 @@ from email import message_from_bytes
 
 import pytest
 from django.core import mail
-from django.db import transaction
+from django.db import connection, transaction
 from icalendar import Calendar
 
 from bookings import jobs, links, mails
@@ -16,6 +16,7 @@ from catalog.models import Puja
 from payments.models import PaymentOrder
 from tests import make
 from tests.at_once import at_once
+from tests.mailserver import MailServer
 
 
 def booking(**fields) -> Booking:
@@ -160,6 +161,25 @@ def test_a_mail_server_that_is_down_leaves_the_mail_to_be_sent(settings):
 
     booked.refresh_from_db()
     assert booked.confirmation_sent_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mail_server_that_is_slow_at_every_word_gets_the_mail_once(settings):
+    booked = booking()
+    server = MailServer(slow_s=0.1)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
+    with connection.cursor() as cursor:  # 15 s in earnest, which seven words of 3 s exceed
+        cursor.execute("SET idle_in_transaction_session_timeout = '200ms'")
+
+    sent = [mails.send_confirmation(booked.booking_id) for _ in range(2)]
+
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("200ms",)  # longer for the mail alone
+    connection.close()
+    server.close()
+    assert (sent, server.taken) == ([True, False], 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -6,13 +6,11 @@ import hashlib
 import http.cookiejar
 import json
 import re
-import socket
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from django.db import connection
 from bookings.models import Booking
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
 from tests.journeys import customer
+from tests.mailserver import MailServer
 from tests.processes import checker, database_url, free_port, manage, web
 from tests.sandbox import Sandbox, wait_until
 
@@ -66,41 +65,9 @@ def phonepe() -> Iterator[Sandbox]:
     sandbox.close()
 
 
-class MailServer(threading.Thread):
-    """Takes every mail's beginning and refuses its recipient, in words that name them."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port, self.refused = self._socket.getsockname()[1], 0
-        self.start()
-
-    def run(self) -> None:
-        with suppress(OSError):
-            while True:
-                caller, _ = self._socket.accept()
-                with caller, caller.makefile("rwb", buffering=0) as lines:
-                    self._talk(lines)
-
-    def _talk(self, lines: Any) -> None:
-        lines.write(b"220 here\r\n")
-        for line in iter(lines.readline, b""):
-            word = line[:4].upper()
-            if word == b"RCPT":
-                self.refused += 1
-                lines.write(b"550 no such user: " + line[8:].strip() + b"\r\n")
-            elif word == b"EHLO":
-                lines.write(b"250-here\r\n250 AUTH PLAIN\r\n")
-            else:
-                lines.write(b"235 ok\r\n" if word == b"AUTH" else b"250 ok\r\n")
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 @pytest.fixture
 def mails() -> Iterator[MailServer]:
-    server = MailServer()
+    server = MailServer(refuses=True)
     yield server
     server.close()
 
