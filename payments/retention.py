@@ -11,13 +11,15 @@ leaves a batch in the file twice (`id` tells), never nowhere.
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
@@ -27,6 +29,7 @@ from payments import inbox
 from payments.models import PaymentEvent, WebhookDelivery
 
 WINDOW = 500  # orders whose trails are looked at in one transaction
+GZIP, PIECE = 31, 1 << 18  # zlib's number for gzip; bytes that are looked at at once
 
 # FOR NO KEY UPDATE: nobody makes a move, and with it an event, of an order whose trail is just leaving.
 OVER = """
@@ -46,21 +49,61 @@ COLUMNS = ("id", "order_id", "at", "kind", "source", "from_status", "to_status",
 Keep = Callable[[str, Sequence[dict[str, Any]]], None]
 
 
+class DamagedArchive(Exception):
+    """The archive is no gzip file from some byte on: what lies behind may be all that is left of some records."""
+
+
 class Archive:
-    """A `.jsonl.gz` to which each batch is added as a gzip member of its own, and is safe when `keep` returns."""
+    """A `.jsonl.gz` to which each batch is added as a gzip member of its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._whole = 0  # bytes that are known to be whole members
 
     def keep(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Add rows of a table, a JSON object with `table` and its columns each; on the disk when this returns.
+
+        Raises OSError, with the file as it was before, and DamagedArchive. A member that a crash broke off is cut
+        away first: readers would stop at it, and its batch was not committed.
+        """
         text = "".join(
             json.dumps({"table": table, **row}, cls=DjangoJSONEncoder, ensure_ascii=False) + "\n"
             for row in rows
         )
-        with self._path.open("ab") as file:
-            file.write(gzip.compress(text.encode()))
-            file.flush()
-            os.fsync(file.fileno())
+        with self._path.open("ab", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # what another run is just writing is not broken off
+            self._whole = _end_of_members(self._path, start=self._whole)
+            file.truncate(self._whole)
+            try:
+                _write(file, gzip.compress(text.encode()))
+            except BaseException:
+                file.truncate(self._whole)
+                raise
+
+
+def _write(file: BinaryIO, member: bytes) -> None:
+    rest = memoryview(member)
+    while rest:  # a disk that is nearly full takes a part
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _end_of_members(path: Path, *, start: int) -> int:
+    """Where the last whole gzip member ends, looking from byte `start`, the end of one. Raises DamagedArchive."""
+    end, member = start, zlib.decompressobj(wbits=GZIP)
+    with path.open("rb") as file:
+        file.seek(start)
+        while piece := file.read(PIECE):
+            while piece:
+                try:
+                    member.decompress(piece)
+                except zlib.error as error:
+                    raise DamagedArchive(f"{path} is no gzip file behind byte {end}: {error}") from error
+                if not member.eof:
+                    break
+                piece = member.unused_data
+                end, member = file.tell() - len(piece), zlib.decompressobj(wbits=GZIP)
+    return end
 
 
 def forget(table: str, rows: Sequence[dict[str, Any]]) -> None:

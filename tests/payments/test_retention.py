@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -141,6 +144,62 @@ def test_prune_whose_archive_cannot_be_written_deletes_nothing(tmp_path: Path):
         prune("--archive", str(tmp_path / "folder"))
 
     assert trail(order) == 3
+
+
+def archived(file: Path) -> list[int]:
+    """The ids of the events that a reader of the whole archive sees."""
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    return [line["id"] for line in map(json.loads, lines) if line["table"] == "payments_event"]
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file grows beyond `size` bytes; what does not fit is cut off, as by a full disk."""
+    before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, most))
+
+
+def test_prune_onto_a_full_disk_deletes_nothing_and_leaves_the_archive_as_it_was(tmp_path: Path):
+    file = tmp_path / "old.jsonl.gz"
+    old_order()
+    prune("--archive", str(file))
+    before, order = file.read_bytes(), old_order()
+
+    with room_for(len(before) + 20), pytest.raises(OSError, match="too large"):
+        prune("--archive", str(file))
+
+    assert (trail(order), file.read_bytes()) == (3, before)
+
+
+@pytest.mark.parametrize("left", [1, 60, -1])
+def test_prune_after_a_crash_cuts_the_member_that_it_broke_off_and_every_record_can_be_read(
+    tmp_path: Path, left: int
+):
+    file = tmp_path / "old.jsonl.gz"
+    old_order()
+    prune("--archive", str(file))
+    kept, whole = archived(file), file.read_bytes()
+    file.write_bytes(whole + whole[:left])
+    events = list(PaymentEvent.objects.filter(order=old_order()).order_by("id").values_list("id", flat=True))
+
+    prune("--archive", str(file))
+
+    assert sorted(archived(file)) == kept + events
+
+
+def test_prune_into_what_is_no_archive_or_a_damaged_one_is_refused_and_changes_nothing(tmp_path: Path):
+    file, order = tmp_path / "old.jsonl.gz", old_order()
+    file.write_bytes(gzip.compress(b"{}") + b"notes of somebody")
+    before = file.read_bytes()
+
+    with pytest.raises(CommandError, match=r"no gzip file behind byte \d+.*Move it away"):
+        prune("--archive", str(file))
+
+    assert (trail(order), file.read_bytes()) == (3, before)
 
 
 def test_prune_on_trial_counts_and_deletes_nothing():

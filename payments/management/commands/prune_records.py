@@ -42,8 +42,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{events} events and {webhooks} webhooks would be deleted.")
             return
         keep = retention.Archive(archive).keep if archive else retention.forget
-        events = self._prune_events(retention.prune_events(before=before, keep=keep))
-        webhooks = retention.prune_webhooks(before=before, keep=keep)
+        try:
+            events = self._prune_events(retention.prune_events(before=before, keep=keep))
+            webhooks = retention.prune_webhooks(before=before, keep=keep)
+        except retention.DamagedArchive as error:
+            raise CommandError(f"{error}. Move it away; the next run begins another.") from error
         kept = f", archived in {archive}" if archive else ""
         self.stdout.write(f"{events} events and {webhooks} webhooks deleted{kept}.")
 
