@@ -36,10 +36,14 @@ START = """
 def begun(refund: Refund, *, ago_s: float = 0, worker: int | None = None, lock: str | None = None) -> int:
     """The refund's job as a worker took it `ago_s` ago and never ended it; its id."""
     job = ProcrastinateJob.objects.get(args__refund_id=refund.pk)
-    facts = {"job": job.pk, "lock": lock, "worker": worker, "ago": ago_s}
+    return taken(job.pk, ago_s=ago_s, worker=worker, lock=lock)
+
+
+def taken(job: int, *, ago_s: float, worker: int | None, lock: str | None = None) -> int:
+    """The job as a worker took it `ago_s` ago; its id."""
     with connection.cursor() as cursor:
-        cursor.execute(START, facts)
-    return job.pk
+        cursor.execute(START, {"job": job, "lock": lock, "worker": worker, "ago": ago_s})
+    return job
 
 
 def worker() -> int:
@@ -79,6 +83,17 @@ def test_a_job_whose_end_its_living_worker_could_not_write_down_is_revived():
     revive()
 
     assert statuses() == {job: "todo"}
+
+
+@pytest.mark.parametrize("task", jobs.OVER_ALL)
+@pytest.mark.parametrize(("ago_s", "status"), [(3600, "doing"), (3 * 3600, "todo")])
+def test_a_job_that_goes_over_all_records_is_given_hours_while_its_worker_lives(task, ago_s, status):
+    job = app.tasks[task].defer(timestamp=0)
+    taken(job, ago_s=ago_s, worker=worker())
+
+    revive()
+
+    assert statuses() == {job: status}
 
 
 def test_a_stalled_job_whose_successor_is_queued_gives_way_and_keeps_no_other_from_reviving():
