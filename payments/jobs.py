@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Max, Q
 from django.utils import timezone
 from procrastinate import RetryStrategy
@@ -14,9 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Status
 
-from payments import audit, inbox, refunds
-
-KEEP_WEBHOOK_DAYS = 90
+from payments import audit, inbox, refunds, retention
 
 # Whatever stopped a job, a database that went away say: a refund is pursued until it is final.
 AGAIN = RetryStrategy(wait=5, linear_wait=10)
@@ -80,5 +77,4 @@ def audit_regularly(timestamp: int) -> None:
 @app.task(name="payments.prune_webhooks", queueing_lock="payments.prune_webhooks")
 def prune_webhooks(timestamp: int) -> None:
     """Delete webhook records that are older than `PAYMENTS["KEEP_WEBHOOK_DAYS"]`."""
-    days = int(settings.PAYMENTS.get("KEEP_WEBHOOK_DAYS", KEEP_WEBHOOK_DAYS))
-    inbox.prune(before=timezone.now() - timedelta(days=days))
+    inbox.prune(before=timezone.now() - timedelta(days=retention.webhook_days()))

@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import Max, Min
@@ -28,6 +29,7 @@ from django.db.models import Max, Min
 from payments import inbox
 from payments.models import PaymentEvent, WebhookDelivery
 
+KEEP_WEBHOOK_DAYS = 90
 WINDOW = 500  # orders whose trails are looked at in one transaction
 GZIP, PIECE = 31, 1 << 18  # zlib's number for gzip; bytes that are looked at at once
 
@@ -124,6 +126,11 @@ def count_events(*, before: datetime) -> int:
             cursor.execute(COUNT, {"first": first, "last": last, "before": before})
             counted += cursor.fetchone()[0]
     return counted
+
+
+def webhook_days() -> int:
+    """For how many days webhooks are kept: `PAYMENTS["KEEP_WEBHOOK_DAYS"]`, 90 unless set."""
+    return int(settings.PAYMENTS.get("KEEP_WEBHOOK_DAYS", KEEP_WEBHOOK_DAYS))
 
 
 def prune_webhooks(*, before: datetime, keep: Keep = forget) -> int:

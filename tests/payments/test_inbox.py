@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
-from payments import claims, inbox, transitions
+from payments import claims, inbox, jobs, transitions
 from payments.models import PaymentOrder, WebhookDelivery
 from tests import make
 from tests.payments.settling import refusing
@@ -265,3 +265,15 @@ def test_prune_command_says_how_many():
     assert out.getvalue() == "1 webhooks deleted.\n"
     with pytest.raises(CommandError):
         call_command("prune_webhooks", "--days", "0")
+
+
+@pytest.mark.parametrize("prune", [lambda: call_command("prune_webhooks"), lambda: jobs.prune_webhooks(0)])
+def test_prune_by_command_and_by_the_checker_keeps_webhooks_as_long_as_the_shop_wants(settings, prune):
+    settings.PAYMENTS = settings.PAYMENTS | {"KEEP_WEBHOOK_DAYS": 400}
+    day = 24 * 3600
+    kept = delivered(State.NUDGED, age_s=399 * day)
+    delivered(State.NUDGED, age_s=401 * day)
+
+    prune()
+
+    assert WebhookDelivery.objects.get() == kept
