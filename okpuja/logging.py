@@ -22,8 +22,9 @@ def _name_jobs(logger: Any, method: str, event: dict[str, Any]) -> dict[str, Any
     return event
 
 
-# A cart's id opens a guest's cart: enough of it to find the order, too little to see the cart.
-CART_ID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+# A cart's id opens a guest's cart: enough of it to find the order, too little to see the cart. An address may spell it
+# without its dashes, or with them anywhere.
+CART_ID = re.compile(r"(?<![0-9a-f])([0-9a-f](?:-*[0-9a-f]){7})(?:-*[0-9a-f]){24}(?![0-9a-f])", re.IGNORECASE)
 
 
 def shorten_cart_ids(text: str) -> str:

@@ -21,6 +21,11 @@ NEVER = {  # what Sentry and OpenTelemetry call queries and customers' addresses
     "query_string", "http.query", "http.fragment", "url.query",
     "client.address", "net.peer.ip", "net.peer.name", "network.peer.address", "net.sock.peer.addr",
 }  # fmt: skip
+THEIRS = {
+    "event_id",
+    "trace_id",
+    "request_id",
+}  # look like a cart's id and open nothing; Sentry needs them whole
 
 
 def start(*, sentry_dsn: str, otlp_endpoint: str) -> None:
@@ -65,7 +70,9 @@ def discreet(value: Any) -> Any:
     if isinstance(value, str):
         return shorten_cart_ids(QUERY.sub("?…", value))
     if isinstance(value, dict):
-        return {name: discreet(one) for name, one in value.items() if name not in NEVER}
+        return {
+            name: one if name in THEIRS else discreet(one) for name, one in value.items() if name not in NEVER
+        }
     if isinstance(value, list | tuple):
         return [discreet(one) for one in value]
     return value

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from okpuja.logging import stream
+from okpuja.logging import shorten_cart_ids, stream
 from tests.processes import manage
 
 SAY = """
@@ -44,6 +45,22 @@ def test_no_line_holds_the_whole_id_of_a_cart_which_opens_it() -> None:
 
     assert done.stderr.count("0e4b6f0e…") == 3
     assert done.stderr.count(CART) == 1  # an id of a request, which a proxy gave it
+
+
+@pytest.mark.parametrize("spelt", [CART, CART.upper(), CART.replace("-", ""), f"{CART[:20]}--{CART[20:]}"])
+def test_an_id_is_shortened_however_an_address_spells_it(spelt: str) -> None:
+    assert UUID(spelt) == UUID(CART)  # what opens the cart
+
+    told = shorten_cart_ids(f"GET /api/cart/{spelt}/ of {spelt}")
+
+    assert told == f"GET /api/cart/{spelt[:8]}…/ of {spelt[:8]}…"
+
+
+@pytest.mark.parametrize(
+    "text", ["OKP-261124-0123456789ABCDEF0123", "0" * 64, "2026-11-24T06:31:12.345678Z", "+919876543210"]
+)
+def test_what_is_no_id_of_a_cart_stays_whole(text: str) -> None:
+    assert shorten_cart_ids(text) == text
 
 
 @pytest.mark.django_db(transaction=True)

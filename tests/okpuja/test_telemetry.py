@@ -67,12 +67,16 @@ def test_queries_and_cart_ids_are_taken_out_of_whatever_would_leave():
         {
             "request": {"url": f"https://shop.example/pay/{cart}/", "query_string": "key=secret"},
             "said": [f"GET /ops/?q=%2B91&page=2 of cart {cart.upper()} answered 500", 1, None, ("a?b", True)],
+            "contexts": {"trace": {"trace_id": "0" * 32}, "cart_id": cart},
+            "event_id": "0e4b6f0e6d7c4f0e9a550b5f6f1f7f11",
         }
     )
 
     assert told == {
         "request": {"url": "https://shop.example/pay/12345678…/"},
         "said": ["GET /ops/?… of cart 12345678… answered 500", 1, None, ["a?b", True]],
+        "contexts": {"trace": {"trace_id": "0" * 32}, "cart_id": "12345678…"},
+        "event_id": "0e4b6f0e6d7c4f0e9a550b5f6f1f7f11",
     }
 
 
