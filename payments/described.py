@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.db.models import TextChoices
 
 from payments.errors import Refusal, TooManyRequests
+from payments.models import WebhookDelivery
 
 CART_ID = "0e4b6f0e-6d7c-4f0e-9a55-0b5f6f1f7f11"
 ORDER_ID = "OKP-261124-0123456789ABCDEF0123"
@@ -134,7 +135,8 @@ def csrf_token() -> list[dict[str, Any]]:
 
 def _webhook() -> dict[str, Any]:
     body = {"type": "object", "additionalProperties": True, "examples": [CALLBACK]}
-    state = {"type": "string", "examples": ["NUDGED"]}
+    known = "; ".join(f"{state.value}: {state.label}" for state in WebhookDelivery.State)
+    state = {"type": "string", "description": known, "examples": ["nudged"], **one_of(WebhookDelivery.State)}
     stored = {
         "type": "object",
         "required": ["success", "data"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.urls import get_resolver
 
 from okpuja.api import api
 from payments.errors import Refusal
+from payments.models import WebhookDelivery
 from tests.processes import ROOT
 
 DOCUMENT = json.loads(json.dumps(api.get_openapi_schema(), default=str))
@@ -78,6 +80,25 @@ def test_field_has_an_example_or_is_made_of_such(name: str, field: str) -> None:
     described = SCHEMAS[name]["properties"][field]
 
     assert described.get("examples") or "$ref" in described or "$ref" in described.get("items", {}), described
+
+
+def examples_of_choices(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Each schema that lists its values, with each example of it."""
+    if isinstance(node, dict):
+        if "enum" in node:
+            yield from ((node, one) for one in node.get("examples", []))
+        for below in node.values():
+            yield from examples_of_choices(below)
+    elif isinstance(node, list):
+        for below in node:
+            yield from examples_of_choices(below)
+
+
+def test_examples_of_what_has_a_list_of_values_are_on_it():
+    found = list(examples_of_choices(DOCUMENT))
+
+    assert [(one, schema["enum"]) for schema, one in found if one not in schema["enum"]] == []
+    assert ("nudged", [*WebhookDelivery.State.values]) in [(one, schema["enum"]) for schema, one in found]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
