@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import CharField, Max, Q
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from bookings.models import Booking
 from cart import rules
+from cart.models import Cart
 from ops.access import may_see_people, staff_page
 from ops.people import Person, person
-from payments.models import PaymentOrder, Refund
+from payments import finding
+from payments.models import PaymentOrder
 
 MOST = 50
 LONGEST = 254
+LATELY = 5_000  # orders
+NUMBER = re.compile(r"BK-[0-9A-F]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +43,37 @@ def search(request: HttpRequest) -> HttpResponse:
     if len(orders) == 1:
         return redirect("ops:order", orders[0].merchant_order_id)
     hits = _hits(orders, plain=may_see_people(request.user))
-    return render(request, "ops/search.html", {"q": wanted, "hits": hits, "most": MOST})
+    return render(request, "ops/search.html", {"q": wanted, "hits": hits, "most": MOST, "lately": LATELY})
 
 
 def find(wanted: str) -> list[PaymentOrder]:
     """Up to `MOST` orders that fit a text exactly, the newest first; upper and lower case do not matter."""
     if not wanted or "\0" in wanted:
         return []
-    orders = PaymentOrder.objects.filter(_fitting(wanted))
-    return list(orders.order_by("-created_at", "-pk")[:MOST])
-
-
-def _fitting(wanted: str) -> Q:
     if "@" in wanted:
-        return _of_person("email", wanted)
-    fitting = _of_ids(wanted)
-    try:
-        return fitting | _of_person("phone", rules.phone(wanted))
-    except ValueError:
-        return fitting
+        return finding.newest(_of_person("email__iexact", wanted), most=MOST)
+    ways = [*finding.by_id(wanted), *_of_booking(wanted)]
+    with suppress(ValueError):
+        ways += _of_person("phone", rules.phone(wanted))
+    return finding.newest(ways, most=MOST)
 
 
-def _of_ids(wanted: str) -> Q:
-    fitting = Q(merchant_order_id__in=[wanted, wanted.upper()]) | Q(cart_id=_cart(wanted))
-    if re.fullmatch(r"BK-[0-9A-F]{8}", wanted.upper()):
-        booked = Booking.objects.filter(booking_id=wanted.upper()).values_list("merchant_order_id", flat=True)
-        return fitting | Q(merchant_order_id__in=list(booked))
-    if wanted.upper().startswith("OKR-"):
-        refunded = Refund.objects.filter(merchant_refund_id=wanted.upper()).values_list("order_id", flat=True)
-        return fitting | Q(pk__in=list(refunded))
-    return fitting | Q(utr=wanted) | Q(gateway_order_id=wanted)
+def _of_booking(wanted: str) -> list[Q]:
+    booked = Booking.objects.filter(booking_id=wanted.upper()).values("merchant_order_id")
+    return [Q(merchant_order_id__in=booked)] if NUMBER.fullmatch(wanted.upper()) else []
 
 
-def _of_person(field: str, value: str) -> Q:
-    """Orders whose booking names the person, or whose snapshot does (those that were never booked)."""
-    booked = Booking.objects.filter(**{f"{field}__iexact": value}).order_by("-pk")
-    ids = list(booked.values_list("merchant_order_id", flat=True)[:MOST])
-    return Q(merchant_order_id__in=ids) | Q(**{f"snapshot__{field}__iexact": value})
+def _of_person(field: str, value: str) -> list[Q]:
+    """Orders whose booking names the person, or whose cart does (those that were never booked).
 
-
-def _cart(wanted: str) -> str:
-    try:
-        return str(UUID(wanted))
-    except ValueError:
-        return wanted
+    Those of other systems may have neither (`rescue_orders`): the snapshot tells, of the `LATELY` last orders, since
+    an index over all of them would have to be written at every ask.
+    """
+    booked = Booking.objects.filter(**{field: value}).values("merchant_order_id")
+    wished = Cart.objects.filter(**{field: value}).values(named=Cast("cart_id", CharField()))
+    last = PaymentOrder.objects.aggregate(pk=Max("pk"))["pk"] or 0
+    lately = Q(pk__gt=last - LATELY, **{f"snapshot__{field}": value})
+    return [Q(merchant_order_id__in=booked), Q(cart_id__in=wished), lately]
 
 
 def _hits(orders: list[PaymentOrder], *, plain: bool) -> list[Hit]:

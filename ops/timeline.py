@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,12 +46,12 @@ def timeline(order: PaymentOrder, booking: Booking | None) -> list[Line]:
     return sorted(lines, key=lambda line: line.at)
 
 
-def webhooks(order: PaymentOrder, refund_ids: list[str]) -> Iterator[WebhookDelivery]:
+def webhooks(order: PaymentOrder, refund_ids: list[str]) -> list[WebhookDelivery]:
     """The callbacks that named the order or one of its refunds, oldest first."""
     named = Q(merchant_order_id=order.merchant_order_id)
     if refund_ids:
         named |= Q(merchant_refund_id__in=refund_ids)
-    return WebhookDelivery.objects.filter(named).order_by("received_at").iterator()
+    return list(WebhookDelivery.objects.filter(named).order_by("received_at"))
 
 
 def notices(order: PaymentOrder) -> list[Notice]:

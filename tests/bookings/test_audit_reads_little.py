@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,35 +13,10 @@ from benchmarks.audit import TABLES, fill
 from payments import audit
 from payments.models import AuditRun, PaymentOrder
 from tests.cart import rows
+from tests.plans import read_whole
 
 pytestmark = [pytest.mark.django_db, pytest.mark.okpuja]
 ORDERS = 100_000
-
-
-def read_whole(sql: str) -> set[str]:
-    """Tables of many rows that PostgreSQL would read from end to end, or an index of all their rows."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid WHERE indpred IS NOT NULL"
-        )
-        of_some_rows = {name for (name,) in cursor.fetchall()}
-        cursor.execute("EXPLAIN (FORMAT JSON) " + sql.replace("%", "%%"), [])
-        (told,) = cursor.fetchone()
-    plan = json.loads(told)[0]["Plan"] if isinstance(told, str) else told[0]["Plan"]
-    return {
-        node["Relation Name"]
-        for node in _nodes(plan)
-        if node.get("Relation Name") in TABLES
-        and node["Node Type"] != "Bitmap Heap Scan"  # the index scan below it says how much
-        and "Index Cond" not in node
-        and node.get("Index Name") not in of_some_rows
-    }
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for below in node.get("Plans", ()):
-        yield from _nodes(below)
 
 
 def asked(last: AuditRun | None) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bookings.models import Booking
+from ops import search
 from payments.models import PaymentOrder
 from tests import make
+from tests.cart import rows as shop
 from tests.ops import rows
 
 pytestmark = pytest.mark.django_db
@@ -84,3 +86,13 @@ def test_search_by_a_phone_that_was_mended_in_the_booking_finds_it(boss, order):
     answer = boss.get("/ops/search/", {"q": "8888888888"})
 
     assert answer["Location"] == f"/ops/orders/{order.merchant_order_id}/"
+
+
+def test_search_by_mail_or_phone_finds_an_order_that_was_never_booked_by_its_cart(boss, order, monkeypatch):
+    monkeypatch.setattr(search, "LATELY", 0)
+    cart = shop.cart(email="bina@example.com", phone="+919000000002")
+    wished = make.order(cart_id=str(cart.cart_id))
+
+    found = [boss.get("/ops/search/", {"q": text})["Location"] for text in ("Bina@Example.com", "9000000002")]
+
+    assert found == [f"/ops/orders/{wished.merchant_order_id}/"] * 2
