@@ -76,5 +76,7 @@ def audit_regularly(timestamp: int) -> None:
 @app.periodic(cron="47 21 * * *")  # UTC: at night in India
 @app.task(name="payments.prune_webhooks", queueing_lock="payments.prune_webhooks")
 def prune_webhooks(timestamp: int) -> None:
-    """Delete webhook records that are older than `PAYMENTS["KEEP_WEBHOOK_DAYS"]`."""
-    inbox.prune(before=timezone.now() - timedelta(days=retention.webhook_days()))
+    """Delete webhook records older than `PAYMENTS["KEEP_WEBHOOK_DAYS"]`; ignore those whose order never came."""
+    now = timezone.now()
+    retention.ignore_parked(now=now)
+    inbox.prune(before=now - timedelta(days=retention.webhook_days()))

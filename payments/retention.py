@@ -17,7 +17,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -131,6 +131,19 @@ def count_events(*, before: datetime) -> int:
 def webhook_days() -> int:
     """For how many days webhooks are kept: `PAYMENTS["KEEP_WEBHOOK_DAYS"]`, 90 unless set."""
     return int(settings.PAYMENTS.get("KEEP_WEBHOOK_DAYS", KEEP_WEBHOOK_DAYS))
+
+
+def ignore_parked(*, now: datetime) -> int:
+    """Wait no longer for the orders that callbacks named before the late watch; how many callbacks.
+
+    `inbox.catch_up` passes them over, and yet every checker would come by them at every tick until they are pruned.
+    `replay_webhooks --order` still finds them.
+    """
+    watched_since = now - timedelta(hours=settings.LATE_WATCH_HOURS)
+    parked = WebhookDelivery.objects.filter(
+        state=WebhookDelivery.State.PARKED, received_at__lte=watched_since
+    )
+    return parked.update(state=WebhookDelivery.State.IGNORED)
 
 
 def prune_webhooks(*, before: datetime, keep: Keep = forget) -> int:

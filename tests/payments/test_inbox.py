@@ -180,6 +180,16 @@ def _act_and_close(pk: int) -> None:
         connection.close()
 
 
+def test_a_parked_webhook_whose_order_never_came_is_ignored_after_the_watch_and_waits_no_longer():
+    day = 24 * 3600
+    old, young = delivered(State.PARKED, age_s=4 * day), delivered(State.PARKED, age_s=2 * day)
+    left_behind = delivered(State.RECEIVED, age_s=4 * day)
+
+    jobs.prune_webhooks(0)
+
+    assert [state_of(one) for one in (old, young, left_behind)] == ["ignored", "parked", "received"]
+
+
 # -- replayed -----------------------------------------------------------------------------
 
 
