@@ -75,6 +75,8 @@ def _next_week(schema: dict[str, Any]) -> None:
 
 
 class CartIn(Schema):
+    """What a customer wants: a package, when, where and for whom."""
+
     package_id: int = Field(ge=1, lt=2**63, examples=[1])
     date: Annotated[Date, by(_day)] = Field(
         description="in Asia/Kolkata, within a year", json_schema_extra=_next_week
@@ -106,12 +108,16 @@ class CartIn(Schema):
 
 
 class CartOpened(Schema):
+    """A cart's key, price and status."""
+
     cart_id: UUID = Field(examples=[CART_ID])
     total: int = Field(description="paise", examples=[149900])
     status: str = Field(examples=["OPEN"], json_schema_extra=described.one_of(Cart.Status))
 
 
 class CartOut(CartOpened):
+    """The whole cart, as it was entered."""
+
     puja: str = Field(examples=["Ganesh Puja"])
     package: str = Field(examples=["Essential"])
     package_id: int = Field(examples=[1])

@@ -13,6 +13,8 @@ router = Router(tags=["catalog"])
 
 
 class PackageOut(Schema):
+    """One way to have a puja done, and its price."""
+
     id: int = Field(examples=[1])
     name: str = Field(examples=["Essential"])
     description: str = Field(examples=["One priest, sankalp in the family's name, puja and aarti."])
@@ -25,6 +27,8 @@ class PackageOut(Schema):
 
 
 class PujaOut(Schema):
+    """A puja with the packages in which it is offered."""
+
     id: int = Field(examples=[1])
     slug: str = Field(examples=["ganesh-puja"])
     name: str = Field(examples=["Ganesh Puja"])
@@ -34,6 +38,8 @@ class PujaOut(Schema):
 
 
 class CatalogOut(Schema):
+    """Every puja that is offered."""
+
     success: bool = Field(True, examples=[True])
     data: list[PujaOut]
 

@@ -28,6 +28,7 @@ class Limit:
 
     @property
     def gap(self) -> timedelta:
+        """After how long one call more may be made."""
         return self.window / self.calls
 
 

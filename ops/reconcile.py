@@ -117,6 +117,7 @@ class Payment:
 
     @property
     def kind(self) -> Kind:
+        """How its money is accounted for; ANSWER_GONE when our own records alone say that it is."""
         found = self._kind_of_kept()
         return Kind.ANSWER_GONE if self.is_forgotten and found in ENDS else found
 
@@ -153,6 +154,7 @@ class Sums:
     going_back: int = 0
 
     def add(self, payment: Payment) -> None:
+        """Count this payment in, once."""
         self.count += 1
         self.taken += payment.counted_paise or 0
         self.booked += payment.booked_paise

@@ -52,19 +52,27 @@ class Failure(Schema):
 
 
 class PayableIn(Schema):
+    """The cart to pay for."""
+
     cart_id: str = Field(max_length=64, examples=[CART_ID])
 
 
 class OrderIn(Schema):
+    """The order to ask PhonePe about."""
+
     merchant_order_id: str = Field(max_length=63, examples=[ORDER_ID])
 
 
 class RefundIn(Schema):
+    """How much of an order goes back, and why; the reason is kept with the refund."""
+
     amount: int | None = Field(None, description="paise; all that is left when omitted", examples=[149900])
     reason: str = Field(min_length=3, max_length=200, examples=["The priest is ill."])
 
 
 class PaymentOrderOut(Schema):
+    """One attempt to pay for a cart, open until `expires_at`."""
+
     merchant_order_id: str = Field(examples=[ORDER_ID])
     amount: int = Field(description="paise", examples=[149900])
     cart_id: str = Field(examples=[CART_ID])
@@ -77,10 +85,14 @@ class PaymentOrderOut(Schema):
 
 
 class StartedOut(Schema):
+    """The payment that was begun, or that was open already."""
+
     payment_order: PaymentOrderOut
 
 
 class StandingOut(Schema):
+    """How a cart's payment stands now; the same from every endpoint and event that tells it."""
+
     cart_id: str = Field(examples=[CART_ID])
     payment_status: str = Field(
         description="; ".join(f"{state.value}: {state.label}" for state in Status),
@@ -100,6 +112,8 @@ class StandingOut(Schema):
 
 
 class RefundOut(Schema):
+    """A refund that was taken down. PhonePe sends the money afterwards."""
+
     merchant_refund_id: str = Field(examples=["OKR-261124-0123456789ABCDEF0123"])
     merchant_order_id: str = Field(examples=[ORDER_ID])
     amount: int = Field(description="paise", examples=[149900])

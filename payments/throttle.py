@@ -168,6 +168,7 @@ class Report:
 
     @classmethod
     def of(cls, answers: Iterable[Answer]) -> Report:
+        """What answers about orders say, with the moment at which the last refused call was sent."""
         told = list(answers)
         asked = [answer.asked_at for answer in told if isinstance(answer.error, RateLimited)]
         report = cls.of_errors(answer.error for answer in told)
@@ -190,6 +191,7 @@ class Report:
 
     @property
     def is_all_well(self) -> bool:
+        """No call failed and none met the limit; also true of a report of nothing."""
         return not self.failed and not self.limited
 
 

@@ -31,6 +31,7 @@ class Answer:
 
 
 def is_success(answer: Answer) -> bool:
+    """Whether the status is 2xx. The body's own `success` is missing in good answers and is not looked at (§7.1)."""
     return 200 <= answer.http_status < 300
 
 
@@ -82,6 +83,10 @@ def refusal(what: str, answer: Answer) -> PhonePeError:
 
 
 def error_of(kind: type[_E], answer: Answer, message: str, *, code: str = "", **more: Any) -> _E:
+    """An error of this kind with the answer's status and the beginning of its body; secrets are masked everywhere.
+
+    `code` is PhonePe's word for it (§7.2), "" when there is none; `more` is what this kind takes besides.
+    """
     body = answer.body[: lenient.MAX_BODY_BYTES].decode("utf-8", "replace")
     return kind(
         masked(message, secrets=answer.secrets),
