@@ -60,6 +60,8 @@ migrate: install ## bring the database up to date and fill the sample catalogue
 	@$(MANAGE) seed_catalog
 
 serve: migrate ## the web site alone, on PORT
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null \
+	  || { echo 'Port $(PORT) is in use. Try: make serve PORT=8001'; exit 1; }
 	@$(BIN)/granian --interface asgi --log-config okpuja/granian-log.json --host 127.0.0.1 --port $(PORT) okpuja.asgi:application
 
 checker: migrate ## the payment checker alone, until Ctrl-C

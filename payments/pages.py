@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from django.conf import settings
+from django.db import close_old_connections
 from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -13,7 +17,8 @@ from payments.models import PaymentOrder
 from payments.states import OPEN, Fulfilment, Source
 
 WAITS_S = 2.5
-GAP_S = 1.0
+GAP_S = 1.0  # however often it is reloaded
+SLACK_S = 0.1
 
 
 @csrf_exempt  # nothing but GET is taken, and that should be said
@@ -24,8 +29,22 @@ def come_back(request: HttpRequest, merchant_order_id: str) -> HttpResponseRedir
     order = completion.find(merchant_order_id)
     if order is None:
         raise Http404("There is no such order.")
-    order = completion.verify(order, source=Source.RETURN, within_s=WAITS_S, not_before_s=GAP_S)
+    waited_s = _wait_for_the_gap(order)
+    order = completion.verify(
+        order, source=Source.RETURN, within_s=WAITS_S - waited_s, not_before_s=GAP_S - SLACK_S
+    )
     return HttpResponseRedirect(f"{settings.FRONTEND_URL}{destination(order)}")
+
+
+def _wait_for_the_gap(order: PaymentOrder) -> float:
+    """Wait until an open order may be asked about again; for how many seconds. It may have been paid since."""
+    if order.status not in OPEN or order.asked_at is None:
+        return 0.0
+    left_s = GAP_S - (timezone.now() - order.asked_at).total_seconds()
+    wait_s = min(max(0.0, left_s), GAP_S)
+    close_old_connections()  # who waits holds no pooled connection
+    time.sleep(wait_s)
+    return wait_s
 
 
 def destination(order: PaymentOrder) -> str:

@@ -54,7 +54,7 @@ def read(argv: Sequence[str], env: Mapping[str, str] = os.environ) -> Config:
     parser = _parser(env)
     given = parser.parse_args(argv)
     try:
-        said = _options(given) | _json(given.settings, "--settings", {})
+        said = _options(given) | _json(given.switches, "--switches", {})
         settings = Settings().changed(said)
         faults = tuple(_json(given.faults, "--faults", [])) if given.faults else None
         for rule in faults or ():
@@ -107,7 +107,7 @@ def _parser(env: Mapping[str, str]) -> argparse.ArgumentParser:
     option("--webhook-url", "SANDBOX_WEBHOOK_URL", None, "where webhooks go; none: nothing is sent")
     option("--webhook-username", "PHONEPE_WEBHOOK_USERNAME", None, "webhook user")
     option("--webhook-password", "PHONEPE_WEBHOOK_PASSWORD", None, "its password")
-    option("--settings", "SANDBOX_SETTINGS", "", "switches as JSON, for example '{\"max_rps\": 20}'")
+    option("--switches", "SANDBOX_SETTINGS", "", "switches as JSON, for example '{\"max_rps\": 20}'")
     option(
         "--faults", "SANDBOX_FAULTS", "", 'fault rules as JSON, [{"on": "pay", "kind": "reset", "rate": 0.1}]'
     )

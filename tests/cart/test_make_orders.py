@@ -63,7 +63,8 @@ def test_registered_orders_are_known_to_the_emulator(sandbox):
     [
         ({"PHONEPE_ENV": "production"}, ["2", "--unregistered"], "PHONEPE_ENV is production"),
         ({}, ["0", "--unregistered"], "at least 1"),
-        ({}, ["2", "--unregistered", "--age", "-1"], "not negative"),
+        ({}, ["2", "--unregistered", "--age", "-1"], "from 0 to"),
+        ({}, ["2", "--unregistered", "--age", "99999999999"], "from 0 to"),
         ({"PHONEPE_BASE_URL": ""}, ["2"], "does not name the emulator"),
         ({"PHONEPE_BASE_URL": "https://api-preprod.phonepe.com/apis/pg-sandbox"}, ["2"], "does not name"),
         ({"PHONEPE_BASE_URL": "http://127.0.0.1:1/apis/pg-sandbox"}, ["2"], "Connection refused"),

@@ -68,6 +68,33 @@ def test_a_dry_run_asks_and_changes_nothing(sandbox: Sandbox) -> None:
     assert order.events.count() == 2
 
 
+@pytest.mark.parametrize("due", [0, 1])
+def test_a_dry_run_without_good_credentials_says_why_it_could_not_ask(sandbox: Sandbox, due: int) -> None:
+    customer.orders_known_to(sandbox, due)
+
+    done = manage(
+        "auto_complete_payments",
+        "--dry-run",
+        PHONEPE_BASE_URL=sandbox.base_url,
+        PHONEPE_CLIENT_SECRET="wrong",
+    )
+
+    assert done.returncode == 1
+    assert "PhonePe could not be used: " in done.stderr
+    assert "OIM000" in done.stderr
+
+
+def test_one_order_that_could_not_be_asked_about_may_be_tried_again_at_once(sandbox: Sandbox) -> None:
+    (order,) = customer.orders_known_to(sandbox)
+    one = ("auto_complete_payments", "--order", order.merchant_order_id)
+
+    wrong = manage(*one, PHONEPE_BASE_URL=sandbox.base_url, PHONEPE_CLIENT_SECRET="wrong")
+    right = manage(*one, PHONEPE_BASE_URL=sandbox.base_url)
+
+    assert (wrong.returncode, right.returncode) == (1, 0), right.stderr
+    assert customer.booked(order) == 1
+
+
 def test_a_sweep_with_nothing_due_says_so_and_exits_0(sandbox: Sandbox) -> None:
     done = manage("auto_complete_payments", PHONEPE_BASE_URL=sandbox.base_url)
 
@@ -76,7 +103,13 @@ def test_a_sweep_with_nothing_due_says_so_and_exits_0(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--limit", "0"], ["--interval", "0"], ["--continuous", "--dry-run"], ["--order", "OKP-NOBODY"]],
+    [
+        ["--limit", "0"],
+        ["--interval", "0"],
+        ["--continuous", "--dry-run"],
+        ["--order", "OKP-NOBODY"],
+        ["--order", ""],
+    ],
 )
 def test_nonsense_is_refused_with_a_sentence(sandbox: Sandbox, arguments: list[str]) -> None:
     done = manage("auto_complete_payments", *arguments, PHONEPE_BASE_URL=sandbox.base_url)
@@ -84,6 +117,24 @@ def test_nonsense_is_refused_with_a_sentence(sandbox: Sandbox, arguments: list[s
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert done.stderr.strip()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"PAYMENT_EXPIRE_AFTER": "299"}, "The settings are wrong: PAYMENT_EXPIRE_AFTER must lie between"),
+        ({"DATABASE_URL": "postgresql://u@127.0.0.1:1/x"}, "The database cannot be used: connection failed"),
+    ],
+)
+@pytest.mark.parametrize("command", ["auto_complete_payments", "payment_status", "payment_audit"])
+def test_what_is_wrong_with_the_set_up_is_said_in_a_sentence(
+    db: None, command: str, setting: dict[str, str], said: str
+) -> None:
+    done = manage(command, **setting)
+
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
 
 
 def test_the_command_under_its_second_name_runs_until_it_is_stopped(sandbox: Sandbox, log: Path) -> None:

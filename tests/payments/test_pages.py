@@ -9,10 +9,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payments import audit, checkers
+from payments import audit, checkers, completion
 from payments.models import Checker, PaymentOrder
-from payments.states import Status
+from payments.states import Source, Status
 from tests import make
+from tests.at_once import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +30,7 @@ def come_back(order: PaymentOrder, **how: Any) -> Any:
 def settled(status: Status, **fields: Any) -> PaymentOrder:
     """An order that was asked about just now, so that nobody asks again."""
     paid = {"completed_at": timezone.now(), "fulfilment": "DUE"} if status == Status.SUCCESS else {}
-    return make.order(status, **(paid | {"asked_at": timezone.now()} | fields))
+    return make.order(status, **(paid | {"asked_at": timezone.now() + timedelta(seconds=2)} | fields))
 
 
 @pytest.mark.parametrize("frontend", ["", "https://front.example"])
@@ -91,14 +92,26 @@ def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-def test_return_twice_at_once_asks_once(sandbox):
+def test_return_three_times_at_once_asks_once(sandbox):
     order = make.order(gateway_order_id="")
     sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": order.amount})
 
-    pages = [come_back(order)["Location"] for _ in range(3)]
+    pages = [answer["Location"] for answer in at_once(*[lambda: come_back(order)] * 3)]
 
     assert pages == [f"/payment-pending/{order.cart_id}"] * 3
     assert sandbox.calls(order.merchant_order_id)["status"] == 1
+
+
+def test_return_of_who_paid_since_another_page_has_asked_leads_to_the_booking(sandbox):
+    order = make.order(gateway_order_id="")
+    sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": order.amount})
+    completion.verify(order, source=Source.STATUS, within_s=5)
+    sandbox.decide(order.merchant_order_id)
+
+    response = come_back(order)
+
+    order.refresh_from_db()
+    assert response["Location"] == f"/booking-success/{order.fulfilment_reference}"
 
 
 # -- health -------------------------------------------------------------------------------

@@ -16,13 +16,15 @@ from catalog.models import Package
 from payments.states import CLOSED_UNPAID, OPEN, Status
 
 STATUSES = [str(status) for status in (*OPEN, *CLOSED_UNPAID)]
+LONGEST_AGE_S = 366 * 24 * 3600
 HELP = """\
 Make N carts, each with one payment order, for load tests.
 
-The orders are due at once, so the next sweep of `auto_complete_payments` asks about them. Without
---unregistered they are first made known to the PhonePe sandbox emulator, which must be running at
-PHONEPE_BASE_URL; there they wait to be paid, or get any other outcome through its control API. With
---unregistered nobody knows them, and the gateway answers as it does for unknown orders.
+Open orders are due at once, so the next sweep of `auto_complete_payments` asks about them; closed ones
+are history, which nobody asks about. Without --unregistered they are first made known to the PhonePe
+sandbox emulator, which must be running at PHONEPE_BASE_URL; there they wait to be paid, or get any other
+outcome through its control API. With --unregistered nobody knows them, and the gateway answers as it does
+for unknown orders.
 
 Examples:
   manage.py make_orders 10000                         ten thousand orders, made just now
@@ -51,8 +53,8 @@ class Command(BaseCommand):
     ) -> None:
         if settings.PHONEPE_ENV == "production":
             raise CommandError("PHONEPE_ENV is production: this command only makes orders for tests.")
-        if count < 1 or age < 0:
-            raise CommandError("N must be at least 1, and --age not negative.")
+        if count < 1 or not 0 <= age <= LONGEST_AGE_S:
+            raise CommandError(f"N must be at least 1, and --age from 0 to {LONGEST_AGE_S} s (a year).")
         packages = list(Package.objects.offered().select_related("puja"))
         if not packages:
             raise CommandError("The catalogue is empty. Run `manage.py seed_catalog` first.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from payments import checker, claims, gateway
+from payments.answers import Answer
 from payments.models import PaymentOrder
 from payments.sweep import Summary, Sweep, preview
 from payments.writing import Checked
+from phonepe_pg import PhonePeError
 
 EPILOG = """
 examples:
@@ -80,6 +82,8 @@ class Command(BaseCommand):
             raise CommandError(f"--interval must be more than 0 and at most {LONGEST_INTERVAL_S} seconds.")
         if options["limit"] is not None and options["limit"] <= 0:
             raise CommandError("--limit must be at least 1.")
+        if options["order"] == "":
+            raise CommandError("--order needs the id of an order; it is empty.")
         if options["continuous"] and (options["dry_run"] or options["order"] or options["limit"]):
             raise CommandError("--continuous goes with --interval and --json only.")
 
@@ -99,11 +103,11 @@ class Command(BaseCommand):
             checker.collect_rarely()
             summary = sweep.run_once(only)
         gateway.close()
+        if only:  # not asked about, it would stay claimed for a while
+            claims.release(only, until=timezone.now())
         self._print_summary(summary)
         if summary.gateway_was_unusable:
-            why = summary.trouble or "no question was answered; the orders stay due"
-            self.stderr.write(f"PhonePe could not be used: {why}")
-            sys.exit(1)
+            self._give_up(summary.trouble or "no question was answered; the orders stay due")
 
     def _claim(self, merchant_order_id: str) -> list[PaymentOrder]:
         order = self._find(merchant_order_id)
@@ -121,10 +125,9 @@ class Command(BaseCommand):
     def _dry_run(self, limit: int | None, merchant_order_id: str | None) -> None:
         due = PaymentOrder.objects.due(timezone.now()).order_by("next_check_at")
         orders = [self._find(merchant_order_id)] if merchant_order_id else list(due[:limit] if limit else due)
-        asked = answered = 0
+        answers = []
         for order, answer, verdict in preview(orders):
-            asked += 1
-            answered += answer.is_answer
+            answers.append(answer)
             would = " -> ".join(verdict.moves) or verdict.attention or "stay"
             line = {
                 "order": order.merchant_order_id,
@@ -137,13 +140,26 @@ class Command(BaseCommand):
                 if self._json
                 else "{order}  {status}  PhonePe: {phonepe}  would: {would}".format(**line)
             )
+        trouble = self._trouble(answers)
         gateway.close()
-        self.stdout.write(
-            json.dumps({"asked": asked, "changed": 0}) if self._json else f"{asked} asked, nothing changed."
-        )
-        if asked and not answered:
-            self.stderr.write("PhonePe could not be used: no question was answered.")
-            sys.exit(1)
+        summary = {"summary": {"asked": len(answers), "changed": 0}}
+        self.stdout.write(json.dumps(summary) if self._json else f"{len(answers)} asked, nothing changed.")
+        if trouble:
+            self._give_up(str(trouble))
+
+    def _trouble(self, answers: list[Answer]) -> PhonePeError | None:
+        """Why PhonePe could not be used at all; None when it answered, or would have."""
+        if answers:
+            return None if any(answer.is_answer for answer in answers) else answers[-1].error
+        try:
+            gateway.check_credentials()
+        except PhonePeError as error:
+            return error
+        return None
+
+    def _give_up(self, why: str) -> NoReturn:
+        self.stderr.write(f"PhonePe could not be used: {why}")
+        sys.exit(1)
 
     def _progress(self) -> Progress:
         console = Console(file=sys.stderr)
