@@ -116,6 +116,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "expired": lambda: failed(order(Status.EXPIRED)),
     "expired-unknown": lambda: failed(order(Status.EXPIRED, attention="still_pending")),
     "failed-differs": lambda: failed(order(Status.EXPIRED, gateway_state="COMPLETED")),
+    "failed-settled": lambda: failed(
+        order(Status.CANCELLED, gateway_state="COMPLETED", handled="amount_mismatch")
+    ),
     "refund-coming": lambda: failed(refund(undeliverable(), "PENDING")),
     "refund-done": lambda: failed(refund(undeliverable(), "COMPLETED")),
     "refund-by-a-person": lambda: failed(refund(undeliverable(), "FAILED")),
@@ -127,7 +130,17 @@ PAGES: dict[str, Callable[[], str]] = {
     ),
     "booked-refunded": lambda: f"/booking-success/{refund(booked(), 'COMPLETED').fulfilment_reference}",
 }
-HINDI = ("catalogue", "puja", "cart", "pending", "failed", "refund-coming", "booked-by-link", "not-found")
+HINDI = (
+    "catalogue",
+    "puja",
+    "cart",
+    "pending",
+    "failed",
+    "failed-settled",
+    "refund-coming",
+    "booked-by-link",
+    "not-found",
+)
 
 
 def check(visitor: Visitor, axe: Path, name: str) -> None:
