@@ -12,11 +12,13 @@ class BookingForm(forms.ModelForm):
     def clean(self):
         """The new time stays locked until the booking is saved, so that its place is still there then."""
         cleaned = super().clean()
-        to = self.moved_to()
-        if to is None:
+        # First the booking, which a mail may be holding for a minute: no customer shall wait for the slot meanwhile.
+        Booking.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
+        was, to = slots.booked_at(self.instance.cart_id), self.moved_to()
+        if was is None or to is None:
             return cleaned
         try:
-            slots.lock(to)
+            slots.lock_both(was, to)
             slots.refuse_full(to, now=timezone.localtime())
         except slots.SlotFull as full:
             raise forms.ValidationError({"time": full.message}) from full
@@ -54,7 +56,9 @@ class BookingAdmin(admin.ModelAdmin):
 
     def save_model(self, request, obj, form, change):
         to = form.moved_to()
-        super().save_model(request, obj, form, change)
+        obj.save(
+            update_fields=form.changed_data
+        )  # never a column that was read with the form, as when a mail went out
         if to is not None:
             slots.move(obj.cart_id, to)
 

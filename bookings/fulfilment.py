@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, time
-from functools import partial
 from typing import Any
 
 import structlog
@@ -40,8 +39,10 @@ def fulfil(paid: PaidOrder) -> str:
         slots.take(paid)
         carts.mark_booked(paid.reference, paid_paise=paid.amount_paise)
         jobs.configure_task(CONFIRM).defer(booking_id=booking.booking_id)
-        tell = partial(log.info, "puja booked", order=paid.merchant_order_id, booking=booking.booking_id)
-        transaction.on_commit(tell, robust=True)  # what a savepoint takes back was not booked
+        transaction.on_commit(  # what a savepoint takes back was not booked
+            lambda: log.info("puja booked", order=paid.merchant_order_id, booking=booking.booking_id),
+            robust=True,
+        )
     return booking.booking_id
 
 

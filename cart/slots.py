@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from cart.models import Cart, Slot, SlotHold
@@ -137,23 +137,23 @@ def booked_at(reference: str) -> Slot | None:
     return Slot.objects.filter(holds__cart_id=reference, holds__state=State.TAKEN).order_by("pk").first()
 
 
-def lock(when: When) -> None:
-    """Let nobody else take a place of this time until the transaction ends."""
-    _locked(when)
+def lock_both(was: Slot, to: When) -> None:
+    """Let nobody else take a place of this time, or of the slot that it is moved from, until the transaction ends."""
+    _make_if_missing(to)
+    either = Slot.objects.filter(Q(pk=was.pk) | Q(**_at(to))).order_by("pk")
+    list(either.select_for_update(no_key=True))
 
 
 def move(reference: str, to: When) -> None:
     """Give a booked cart a place at another time for the one that it has taken.
 
-    The caller holds the transaction. Raises SlotFull when nobody more can be served then.
+    The caller holds the transaction and `lock_both`. Raises SlotFull when nobody more can be served then.
     """
-    was = booked_at(reference)
-    new = _locked(to)
+    was, new = booked_at(reference), _slots(to).first()
     if was is None or new is None or was == new:
         return
-    if not _occupy(new, reference, State.TAKEN):
+    if not (_take_held(reference, new) or _occupy(new, reference, State.TAKEN)):
         raise SlotFull(f"{spoken(to.time)} is fully booked.")
-    Slot.objects.select_for_update(no_key=True).get(pk=was.pk)
     taken = SlotHold.objects.filter(cart_id=reference, slot=was, state=State.TAKEN)
     ended = taken.update(state=State.RELEASED, changed_at=timezone.now())
     Slot.objects.filter(pk=was.pk).update(taken=F("taken") - ended)
@@ -214,14 +214,17 @@ def _locked(when: When) -> Slot | None:
     """The slot with its row locked, made on first need; None when the puja is gone."""
     rows = _slots(when).select_for_update(no_key=True)
     slot = rows.first()
-    if slot is not None:
-        return slot
+    return slot if slot is not None or not _make_if_missing(when) else rows.get()
+
+
+def _make_if_missing(when: When) -> bool:
+    """Make the slot unless it is there; False when the puja is gone."""
     capacity = Puja.objects.filter(pk=when.puja_id).values_list("capacity", flat=True).first()
     if capacity is None:
-        return None
+        return False
     # Who comes second waits here until the first one's row is there, or undone.
     Slot.objects.bulk_create([Slot(capacity=capacity, **_at(when))], ignore_conflicts=True)
-    return rows.get()
+    return True
 
 
 def _slots(when: When) -> QuerySet[Slot]:

@@ -64,6 +64,11 @@ WHY = {
         "PhonePe has not taken in a refund for hours, not finished it for a week, or speaks of another sum.",
         "Ask PhonePe's support with the text on the order's page. It is still being asked about.",
     ),
+    "unsettled": (
+        "PhonePe's answer could not be settled here.",
+        "The log says why (“an order could not be settled”). It is asked about again; this ends by itself with the"
+        " first answer that can be settled.",
+    ),
     "audit": (
         "The auditor found something here that it may not repair by itself.",
         "The order's page says which rule is broken. Find out why, mend it, then mark it as settled.",

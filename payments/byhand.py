@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import structlog
 from django.db import transaction
@@ -94,13 +95,23 @@ def refund(
     return made
 
 
-@transaction.atomic(durable=True)
 def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:
     """Let the shop try once more to deliver an order that it refused and whose money is all still here.
 
     The shop may refuse again: then the policy decides about the money as it did before. Raises NotFound, or
     NotDeliverable when the order was not refused or some of its money went back.
     """
+    book = partial(_book_anyway, merchant_order_id, by=by, reason=reason, now=now)
+    try:
+        return book(undelivered=None)
+    except fulfilment.Spoiled as bug:
+        return book(undelivered=bug)
+
+
+@transaction.atomic(durable=True)
+def _book_anyway(
+    merchant_order_id: str, *, by: str, reason: str, now: datetime, undelivered: Exception | None
+) -> PaymentOrder:
     order = _lock(merchant_order_id)
     if order.fulfilment != Fulfilment.UNFULFILLABLE or refunds.left_to_refund(order) != order.amount:
         raise NotDeliverable(
@@ -110,7 +121,7 @@ def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) 
     order.save(update_fields=["fulfilment"])
     transitions.record(order, PaymentEvent.Kind.NUDGED, source=Source.MANUAL, now=now, by=by, reason=reason)
     transitions.set_attention(order, Attention.NONE, source=Source.MANUAL, now=now)
-    fulfilment.deliver(order, source=Source.MANUAL, now=now)
+    completion.deliver_if_due(order, undelivered, source=Source.MANUAL, now=now)
     return order
 
 

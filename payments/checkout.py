@@ -169,7 +169,7 @@ def _create_at_gateway(order: PaymentOrder) -> PaymentOrder:
 
 @transaction.atomic(durable=True)
 def _initiate(order_id: int, created: CreatedOrder, *, now: datetime) -> PaymentOrder | None:
-    """Note where the customer can pay; None when nobody may be sent there: the order was closed meanwhile."""
+    """Note where the customer can pay; None when nobody may be sent there: it was closed meanwhile, or is another."""
     order = transitions.lock(order_id)
     if order.status != Status.PENDING:
         return _keep_late_page(order, created, now=now)
@@ -194,7 +194,8 @@ def _keep_late_page(order: PaymentOrder, created: CreatedOrder, *, now: datetime
     """The answer took longer than our claim, and the checker has adopted or closed the order meanwhile."""
     transitions.record_created(order, created, now=now)
     if order.gateway_order_id not in ("", created.order_id[:64]):
-        transitions.set_attention(order, Attention.ORDER_ID_MISMATCH, source=Source.CHECKOUT, now=now)
+        if not order.attention:
+            transitions.set_attention(order, Attention.ORDER_ID_MISMATCH, source=Source.CHECKOUT, now=now)
         return None
     if order.status != Status.INITIATED:
         return None

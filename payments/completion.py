@@ -5,18 +5,17 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from payments import claims, fulfilment, gateway, holds, schedule, throttle, transitions
+from payments import claims, contained, fulfilment, gateway, holds, schedule, throttle, transitions
 from payments.answers import Answer
 from payments.errors import NotFound, TooManyRequests
 from payments.models import PaymentEvent, PaymentOrder
@@ -30,7 +29,9 @@ POLL_S = 0.05
 BY_HAND_GAP_S = 3.0
 TURN_S = 60.0
 MISMATCH_AGAIN = timedelta(hours=1)
-PASSING = ("", "08", "40", "53", "55", "57")  # classes of PostgreSQL's errors
+# Classes of PostgreSQL's errors: lost, in a wrong state, in conflict, short of something, locked, told to stop.
+PASSING = ("08", "25", "40", "53", "55", "57")
+IN_DOUBT = (Attention.STILL_PENDING, Attention.UNSETTLED)  # which the next good answer ends
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="verify")
 
 
@@ -52,20 +53,27 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
 
 def _will_pass(bug: Exception) -> bool:
     """Whether it is the database's own trouble: a lost connection, a conflict, a shortage, a lock, a time-out."""
-    sqlstate = getattr(bug.__cause__, "sqlstate", None) or ""
-    return isinstance(bug, (OperationalError, InterfaceError)) and sqlstate[:2] in PASSING
+    sqlstate = getattr(bug.__cause__, "sqlstate", None)
+    is_lost = isinstance(bug, (OperationalError, InterfaceError)) and not sqlstate
+    return is_lost or (sqlstate or "")[:2] in PASSING
 
 
 @transaction.atomic(durable=True)
 def _set_aside(order_id: int, answer: Answer, bug: Exception, *, source: Source, now: datetime) -> None:
     """Keep an answer that could not be settled, and let a person look while it goes on being asked."""
     order = transitions.lock(order_id)
-    with suppress(DatabaseError), transaction.atomic():  # it may be the answer itself that cannot be stored
-        transitions.record_answer(order, answer, source=source, now=now)
+
+    def keep() -> None:
+        with transaction.atomic():
+            transitions.record_answer(order, answer, source=source, now=now)
+
+    # It may be the answer itself that cannot be stored.
+    contained.attempt("an answer could not be recorded", keep, order=order.merchant_order_id)
     order.leased_until, order.next_check_at = None, next_rung(order, now=now) or now + schedule.LATE_EVERY
     order.save(update_fields=["leased_until", "next_check_at"])
     reason = f"PhonePe's answer could not be settled ({type(bug).__name__}); the log says why."
-    transitions.set_attention(order, Attention.AUDIT, source=source, now=now, reason=reason)
+    if not order.attention:
+        transitions.set_attention(order, Attention.UNSETTLED, source=source, now=now, reason=reason)
 
 
 @transaction.atomic(durable=True)
@@ -82,18 +90,28 @@ def _settle(
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
     tells = answer.status is not None and (answer.status.completed or next_check is not None)
+    if order.attention == Attention.UNSETTLED:
+        transitions.set_attention(order, Attention.NONE, source=source, now=now)
     if order.status == Status.SUCCESS or answer.is_dead or tells:
-        if order.attention == Attention.STILL_PENDING:
-            transitions.set_attention(order, Attention.NONE, source=source, now=now)
+        _end_doubt(order, source=source, now=now)
     elif _is_watched_in_vain(order, answer, next_check, now=now) and not _has_spoken(order, answer):
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
-    _deliver_if_due(order, undelivered, source=source, now=now)
+    deliver_if_due(order, undelivered, source=source, now=now)
     return order
 
 
-def _deliver_if_due(
+def _end_doubt(order: PaymentOrder, *, source: Source, now: datetime) -> None:
+    """PhonePe has spoken; should it fall silent again, a person hears of that too."""
+    if order.attention == Attention.STILL_PENDING:
+        transitions.set_attention(order, Attention.NONE, source=source, now=now)
+    if order.handled == Attention.STILL_PENDING:
+        order.handled = Attention.NONE
+        order.save(update_fields=["handled"])
+
+
+def deliver_if_due(
     order: PaymentOrder, undelivered: Exception | None, *, source: Source, now: datetime
 ) -> None:
     """Let the shop deliver what is due, or note that it was `undelivered` a moment ago."""
@@ -109,7 +127,7 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
     if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
         return None
-    if order.attention == Attention.STILL_PENDING or _is_watched_in_vain(order, answer, next_check, now=now):
+    if order.attention in IN_DOUBT or _is_watched_in_vain(order, answer, next_check, now=now):
         return None
     return claims.Waiting(order, answer, order.noticed_by, next_check)
 
@@ -131,7 +149,7 @@ def _fulfil_again(order_id: int, undelivered: Exception | None, *, now: datetime
     if order.status == Status.SUCCESS:
         order.leased_until = order.next_check_at = None
         order.save(update_fields=["leased_until", "next_check_at"])
-    _deliver_if_due(order, undelivered, source=Source.CHECKER, now=now)
+    deliver_if_due(order, undelivered, source=Source.CHECKER, now=now)
     return order
 
 
@@ -196,9 +214,9 @@ def verify_by_hand(merchant_order_id: str, *, within_s: float, at_once: bool = F
 
 
 def ask_in_turn(merchant_order_id: str) -> Answer:
-    """Ask PhonePe when it is the background's turn, for a program that changes nothing by itself.
+    """Ask PhonePe when it is the background's turn, for a program that looks at orders one after the other.
 
-    When no call was allowed for a minute, the answer is an Unavailable that was not sent.
+    Settles nothing. When no call was allowed for a minute, the answer is an Unavailable that was not sent.
     """
     until = time.monotonic() + TURN_S
     while not (grant := throttle.take(1, now=timezone.now(), ahead_s=throttle.AHEAD_S)).count:
@@ -303,7 +321,8 @@ def _is_watched_in_vain(
     if answer.status:
         return next_check is None and answer.status.pending
     if isinstance(answer.error, Malformed):
-        return now >= order.expires_at + schedule.UNREADABLE_FOR
+        last_read_at = order.answered_at or order.created_at
+        return now >= max(order.expires_at, last_read_at) + schedule.UNREADABLE_FOR
     is_silent = isinstance(answer.error, (Unavailable, RateLimited))
     return not answer.is_answer and not is_silent and now >= _end_of_watch(order)
 

@@ -20,7 +20,7 @@ SLOW_S = 2.0
 
 
 class Spoiled(Exception):
-    """Delivering has spoiled the transaction that it ran in: the connection is gone, nothing of it stands."""
+    """Delivering has spoiled the transaction that it ran in, by a lost connection say; it has to be given up."""
 
 
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
@@ -30,6 +30,15 @@ def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
     does the writing of its reference: what was written before it raised is undone, the record of the
     money is not. Raises Spoiled: then the caller does its work anew, with `try_again_later` in place of this.
     """
+    try:
+        _deliver(order, source=source, now=now)
+    except Exception as bug:
+        if contained.connection_is_gone():
+            raise Spoiled from bug
+        raise
+
+
+def _deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
     if refunds.left_to_refund(order) == 0:
         _give_up(order, "All the money was given back before it was delivered.", source=source, now=now)
         return
@@ -42,7 +51,7 @@ def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
         _give_up(order, refusal.reason, source=source, now=now)
     except Exception as bug:  # any shop's code runs here, and the money must stay recorded
         if contained.connection_is_gone():
-            raise Spoiled from bug
+            raise
         try_again_later(order, bug, source=source, now=now)
     else:
         order.fulfilment, order.fulfilment_reference = Fulfilment.BOOKED, reference

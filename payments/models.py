@@ -67,7 +67,7 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
         return self.filter(disputed | Q(status=Status.SUCCESS) & ~Q(fulfilment=Fulfilment.UNFULFILLABLE))
 
     def in_doubt(self) -> PaymentOrderQuerySet:
-        """Orders that nobody watches any more and that PhonePe may still complete: a person finds out."""
+        """Orders that PhonePe may still complete and of which it says nothing that helps: a person finds out."""
         return self.filter(attention=Attention.STILL_PENDING)
 
     def telling_first(self) -> PaymentOrderQuerySet:

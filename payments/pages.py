@@ -30,9 +30,10 @@ def come_back(request: HttpRequest, merchant_order_id: str) -> HttpResponseRedir
     if order is None:
         raise Http404("There is no such order.")
     waited_s = _wait_for_the_gap(order)
-    order = completion.verify(
-        order, source=Source.RETURN, within_s=WAITS_S - waited_s, not_before_s=GAP_S - SLACK_S
-    )
+    if waited_s:
+        order.refresh_from_db()
+    left_s = WAITS_S - waited_s
+    order = completion.verify(order, source=Source.RETURN, within_s=left_s, not_before_s=GAP_S - SLACK_S)
     return HttpResponseRedirect(f"{settings.FRONTEND_URL}{destination(order)}")
 
 
@@ -41,7 +42,7 @@ def _wait_for_the_gap(order: PaymentOrder) -> float:
     if order.status not in OPEN or order.asked_at is None:
         return 0.0
     left_s = GAP_S - (timezone.now() - order.asked_at).total_seconds()
-    wait_s = min(max(0.0, left_s), GAP_S)
+    wait_s = min(max(0.0, left_s), GAP_S + SLACK_S)  # clocks differ a little
     close_old_connections()  # who waits holds no pooled connection
     time.sleep(wait_s)
     return wait_s

@@ -56,11 +56,14 @@ class DamagedArchive(Exception):
 
 
 class Archive:
-    """A `.jsonl.gz` to which each batch is added as a gzip member of its own."""
+    """A `.jsonl.gz` to which each batch is added as a gzip member of its own. Raises OSError, or DamagedArchive.
+
+    What is there is read once, here: in a transaction it could take longer than one may rest.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._whole = 0  # bytes that are known to be whole members
+        self._whole = _end_of_members(path, start=0) if path.exists() else 0  # bytes of whole members
 
     def keep(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
         """Add rows of a table, a JSON object with `table` and its columns each; on the disk when this returns.
@@ -74,6 +77,8 @@ class Archive:
         )
         with self._path.open("ab", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # what another run is just writing is not broken off
+            if os.fstat(file.fileno()).st_size < self._whole:
+                self._whole = 0  # the file was moved away, and this is another
             self._whole = _end_of_members(self._path, start=self._whole)
             file.truncate(self._whole)
             try:

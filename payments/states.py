@@ -67,6 +67,7 @@ class Attention(TextChoices):
         "refund_stuck",
         "PhonePe has not taken in a refund for hours, not finished it for a week, or speaks of another sum",
     )
+    UNSETTLED = "unsettled", "PhonePe's answer could not be settled: a bug, of which the log tells"
     AUDIT = "audit", "the audit found something that it may not repair"
 
 

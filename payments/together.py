@@ -73,7 +73,7 @@ def settle(answered: Sequence[tuple[PaymentOrder, Answer]], *, now: datetime) ->
     Safe to repeat and to race. Each is recorded, moved and delivered as `completion.settle` does it, by the
     same rules. What the shop does not deliver with the others is delivered as a single one would be, before
     the commit: nobody shall see it paid and not yet booked. Raises fulfilment.Spoiled when delivering together
-    took the transaction with it: then each is for `completion.settle`.
+    lost the connection or waited too long for a lock: nothing was written, and each is for `completion.settle`.
     """
     answers = {order.pk: answer for order, answer in answered}
     sources = {order.pk: order.noticed_by for order, _ in answered}

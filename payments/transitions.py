@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import structlog
@@ -138,14 +137,11 @@ def move(
 
 def log_move(order: PaymentOrder, came_from: Status, *, source: Source) -> None:
     """Say that a payment moved, once that is written."""
-    tell = partial(
-        log.info,
-        "payment moved",
-        order=order.merchant_order_id,
-        was=came_from,
-        status=order.status,
-        source=source,
-    )
+    facts = {"order": order.merchant_order_id, "was": came_from, "status": order.status, "source": source}
+
+    def tell() -> None:
+        log.info("payment moved", **facts)
+
     transaction.on_commit(tell, robust=True)
 
 

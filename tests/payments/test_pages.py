@@ -95,6 +95,7 @@ def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
 def test_return_three_times_at_once_asks_once(sandbox):
     order = make.order(gateway_order_id="")
     sandbox.register({"merchantOrderId": order.merchant_order_id, "amount": order.amount})
+    sandbox.fault("status", "latency", seconds=0.7)
 
     pages = [answer["Location"] for answer in at_once(*[lambda: come_back(order)] * 3)]
 

@@ -314,8 +314,10 @@ def test_settle_answer_of_no_use_at_the_end_of_the_watch_calls_a_person_once_and
 def test_settle_answer_that_cannot_be_read_calls_a_person_an_hour_after_the_deadline_until_one_can_be():
     unreadable = make.trouble(Malformed("amount is no integer", http_status=200))
     young, old = make.order(age_s=900 + 3500), make.order(age_s=900 + 3700)
+    read_lately = make.order(age_s=900 + 3700, answered_at=timezone.now() - timedelta(minutes=50))
 
     seen = [settle(order, unreadable).attention for order in (young, old)]
+    assert settle(read_lately, unreadable).attention == ""
     waiting = completion.changes_nothing(old, make.answer("PENDING"), now=timezone.now())
     read = settle(old, make.answer("PENDING"))
 

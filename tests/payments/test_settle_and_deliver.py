@@ -39,6 +39,17 @@ def test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_write
     assert kinds(settled)[-1] == Kind.FULFILMENT_RAISED
 
 
+@pytest.mark.parametrize("shop", ["delivers", "raises"])
+def test_settle_limits_how_long_a_lock_is_waited_for_while_the_shop_delivers_alone(plug, shop):
+    plug(shop)
+
+    settle(make.order(), make.answer("COMPLETED"))
+
+    with connection.cursor() as cursor:  # in the transaction of this test
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
+
+
 def test_fulfil_again_that_raises_backs_off_calls_a_person_at_the_third_and_heals(plug):
     plug("raises")
     order = make.order()

@@ -129,7 +129,7 @@ def test_verify_that_nobody_waits_for_any_more_says_when_it_fails(sandbox, logs)
         wait_until(lambda: logs.count("an order could not be settled"), within_s=5)
 
     order.refresh_from_db()
-    assert (order.status, order.attention) == (Status.INITIATED, "audit")
+    assert (order.status, order.attention) == (Status.INITIATED, "unsettled")
 
 
 def test_verify_while_another_asks_returns_in_time(sandbox):

@@ -41,8 +41,8 @@ class Command(BaseCommand):
             events, webhooks = retention.count_events(before=before), inbox.old(before=before).count()
             self.stdout.write(f"{events} events and {webhooks} webhooks would be deleted.")
             return
-        keep = retention.Archive(archive).keep if archive else retention.forget
         try:
+            keep = retention.Archive(archive).keep if archive else retention.forget
             events = self._prune_events(retention.prune_events(before=before, keep=keep))
             webhooks = retention.prune_webhooks(before=before, keep=keep)
         except retention.DamagedArchive as error:

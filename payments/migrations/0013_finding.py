@@ -18,7 +18,7 @@ INDEXES = {
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("payments", "0013_refund_words")]
+    dependencies = [("payments", "0012_attention_words")]
 
     operations = [
         migrations.RunSQL(
