@@ -19,6 +19,9 @@ PAYMENTS = {
 PAYABLE, STATUS and RESCUE only read. The others are called inside the transaction that causes them. They may write to
 the same database and defer jobs, both of which then happen exactly if the cause does; they must not call anybody over
 the network.
+
+What a plug raises comes through as it is, but for what is no Exception (SystemExit, CancelledError, gevent.Timeout):
+that becomes a RuntimeError.
 """
 
 from __future__ import annotations
@@ -88,6 +91,17 @@ class Notice:
     merchant_refund_id: str = ""
 
 
+def _call(name: str, *arguments: Any, **named: Any) -> Any:
+    """Call the shop's function `PAYMENTS[name]`. Raises what it raises; what is no Exception as a RuntimeError."""
+    try:
+        return import_string(settings.PAYMENTS[name])(*arguments, **named)
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as other:
+        # Nobody further in expects one: it would end the thread that writes answers down, or undo what PhonePe said.
+        raise RuntimeError(f"PAYMENTS[{name!r}] raised {type(other).__name__}: {other}") from other
+
+
 def fulfil(paid: PaidOrder) -> str:
     """Call the shop's function inside the settling transaction; its reference for the delivery.
 
@@ -95,7 +109,7 @@ def fulfil(paid: PaidOrder) -> str:
     """
     if paid.snapshot.get(BUYS_NOTHING):
         raise Unfulfillable(str(paid.snapshot[BUYS_NOTHING]))
-    return str(import_string(settings.PAYMENTS["FULFIL"])(paid))
+    return cast(str, _call("FULFIL", paid))
 
 
 def delivers_many() -> bool:
@@ -110,27 +124,25 @@ def fulfil_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
     is held any more afterwards but the delivery itself: `release` is not called.
     """
     buying = [one for one in paid if not one.snapshot.get(BUYS_NOTHING)]
-    delivered = import_string(settings.PAYMENTS["FULFIL_MANY"])(buying)
+    delivered = _call("FULFIL_MANY", buying)
     return {name: str(reference) for name, reference in delivered.items()}
 
 
 def find_payable(reference: str, *, user: Any) -> Payable:
     """What `reference` stands for, if this user may see it. Raises errors.NotFound."""
-    path = settings.PAYMENTS.get("PAYABLE")
-    if not path:
+    if not settings.PAYMENTS.get("PAYABLE"):
         raise NotFound("This shop takes no payments by reference.")
     if "\0" in reference:  # whatever text somebody put into an address; PostgreSQL refuses this one
         raise NotFound("There is nothing of this reference.")
-    return cast(Payable, import_string(path)(reference, user=user))
+    return cast(Payable, _call("PAYABLE", reference, user=user))
 
 
 def cart_status(order: PaymentOrder, *, user: Any) -> str:
     """The shop's word for what was ordered, if this user may see it. Raises errors.NotFound."""
-    path = settings.PAYMENTS.get("STATUS")
-    if not path:
+    if not settings.PAYMENTS.get("STATUS"):
         return find_payable(order.cart_id, user=user).status
     delivered = order.fulfilment == Fulfilment.BOOKED
-    return str(import_string(path)(order.cart_id, snapshot=order.snapshot, delivered=delivered, user=user))
+    return str(_call("STATUS", order.cart_id, snapshot=order.snapshot, delivered=delivered, user=user))
 
 
 def rescued(reference: str, columns: Mapping[str, str]) -> Payable:
@@ -139,10 +151,9 @@ def rescued(reference: str, columns: Mapping[str, str]) -> Payable:
     Raises errors.NotFound when the shop cannot know. A shop without `PAYMENTS["RESCUE"]` gets the columns
     as the order's snapshot.
     """
-    path = settings.PAYMENTS.get("RESCUE")
-    if not path:
+    if not settings.PAYMENTS.get("RESCUE"):
         return Payable(reference, 0, snapshot=dict(columns))
-    return cast(Payable, import_string(path)(reference, columns))
+    return cast(Payable, _call("RESCUE", reference, columns))
 
 
 def refunds_unfulfillable() -> bool:
@@ -157,14 +168,13 @@ def keeps() -> bool:
 
 def hold(payable: Payable) -> None:
     """Let the shop keep what is to be paid for. Raises NotPayable when nothing is left. Safe to repeat."""
-    import_string(settings.PAYMENTS["HOLD"])(payable)
+    _call("HOLD", payable)
 
 
 def release(reference: str) -> None:
     """Let the shop sell again what it kept for this reference and was not delivered. Safe to repeat."""
-    path = settings.PAYMENTS.get("RELEASE")
-    if path:
-        import_string(path)(reference)
+    if settings.PAYMENTS.get("RELEASE"):
+        _call("RELEASE", reference)
 
 
 def releases_after_watch() -> bool:
@@ -174,8 +184,7 @@ def releases_after_watch() -> bool:
 
 def tell(news: News, order: PaymentOrder, *, refund: Refund | None = None) -> None:
     """Give the shop news for the customer; what it raises is logged and undone, and stops nothing else."""
-    path = settings.PAYMENTS.get("NOTIFY")
-    if not path:
+    if not settings.PAYMENTS.get("NOTIFY"):
         return
     notice = Notice(
         news=news,
@@ -187,6 +196,6 @@ def tell(news: News, order: PaymentOrder, *, refund: Refund | None = None) -> No
     )
     try:
         with transaction.atomic():
-            import_string(path)(notice)
+            _call("NOTIFY", notice)
     except Exception as bug:
         log.error("the shop could not take the news", news=news, order=order.merchant_order_id, exc_info=bug)

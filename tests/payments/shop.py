@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Sequence
 
 import psycopg
@@ -81,6 +82,22 @@ def waits_for_a_lock(paid: PaidOrder) -> str:
 
 def waits_for_a_lock_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
     return {order.merchant_order_id: waits_for_a_lock(order) for order in paid}
+
+
+def exits(paid: PaidOrder) -> str:
+    """As a library does that is meant for a command line."""
+    _write(paid)
+    raise SystemExit(2)
+
+
+def is_cancelled(paid: PaidOrder) -> str:
+    """As a future whose loop has ended; gevent's Timeout is no Exception either."""
+    _write(paid)
+    raise CancelledError
+
+
+def exits_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: exits(order) for order in paid}
 
 
 def breaks_a_statement(paid: PaidOrder) -> str:
@@ -168,3 +185,8 @@ def takes_news(notice: Notice) -> None:
 def chokes_on_news(notice: Notice) -> None:
     takes_news(notice)
     raise RuntimeError("a bug of the shop's")
+
+
+def exits_on_news(notice: Notice) -> None:
+    takes_news(notice)
+    raise SystemExit(2)

@@ -261,8 +261,9 @@ def test_news_of_an_order_that_ended_unpaid_reach_the_shop_once(plug, age_s, ans
     assert list(Checker.objects.values_list("name", flat=True)) == [f"{news} {order.cart_id} 149900"]
 
 
-def test_news_that_the_shop_chokes_on_are_undone_and_the_move_is_not(plug, logs):
-    plug("delivers", NOTIFY="chokes_on_news")
+@pytest.mark.parametrize("shop", ["chokes_on_news", "exits_on_news"])
+def test_news_that_the_shop_chokes_on_are_undone_and_the_move_is_not(plug, logs, shop):
+    plug("delivers", NOTIFY=shop)
     order = make.order()
 
     settled = settle(order, make.answer("FAILED"))

@@ -24,7 +24,9 @@ pytestmark = pytest.mark.django_db
 # -- fulfilment ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shop", ["raises", "breaks_a_statement", "answers_too_much"])
+@pytest.mark.parametrize(
+    "shop", ["raises", "exits", "is_cancelled", "breaks_a_statement", "answers_too_much"]
+)
 def test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_writes(plug, shop):
     plug(shop)
     order = make.order()

@@ -216,6 +216,19 @@ def test_while_a_batch_is_written_its_maker_goes_on_and_the_next_batch_waits(wat
     assert not watched.writer.is_busy
 
 
+def test_a_shop_that_exits_does_not_end_the_writers_thread(plug, watched):
+    plug("exits", FULFIL_MANY="exits_for_many")
+    first, second = claimed(make.order(), make.order())
+
+    watched.write((first, make.answer("COMPLETED")))
+    assert watched.ended.acquire(timeout=10)
+    watched.write((second, make.answer("PENDING")))
+    assert watched.ended.acquire(timeout=10)
+
+    assert [one.order.pk for one in watched.told] == [first.pk, second.pk]
+    assert PaymentOrder.objects.get(pk=first.pk).fulfilment == "DUE"
+
+
 def test_a_batch_that_the_database_refused_is_told_to_who_goes_on_and_tried_again(watched, monkeypatch):
     (order,) = claimed(make.order())
 
