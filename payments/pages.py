@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import quote
 
 from django.conf import settings
 from django.db import close_old_connections
@@ -49,9 +50,13 @@ def _wait_for_the_gap(order: PaymentOrder) -> float:
 
 
 def destination(order: PaymentOrder) -> str:
-    """The page of the contract that tells the truth about an order, below FRONTEND_URL or our own root."""
+    """The page of the contract that tells the truth about an order, below FRONTEND_URL or our own root.
+
+    The shop's number or reference is its last part, quoted: a slash in it begins no further part.
+    """
     if order.fulfilment == Fulfilment.BOOKED:
-        return f"/booking-success/{order.fulfilment_reference}"
+        return f"/booking-success/{quote(order.fulfilment_reference, safe='')}"
+    reference = quote(order.cart_id, safe="")
     if order.status in OPEN or order.fulfilment == Fulfilment.DUE:
-        return f"/payment-pending/{order.cart_id}"
-    return f"/payment-failed/{order.cart_id}"
+        return f"/payment-pending/{reference}"
+    return f"/payment-failed/{reference}"

@@ -1,7 +1,7 @@
 """What the shop plugs in by `settings.PAYMENTS`: what is to be paid for, and how it is delivered.
 
 PAYMENTS = {
-    "FULFIL": "bookings.fulfilment.fulfil",   # PaidOrder → the shop's reference (a booking number)
+    "FULFIL": "bookings.fulfilment.fulfil",   # PaidOrder → the shop's number for it: a str of 1 to 64 characters
     "PAYABLE": "cart.payable.find",           # (reference, user) → Payable, or errors.NotFound
     "UNFULFILLABLE": "refund",                # or "hold": what to do with money that buys nothing
     # and, for who needs them:
@@ -42,6 +42,7 @@ from payments.states import Fulfilment, News
 
 log = structlog.get_logger(__name__)
 
+LONGEST = 64  # characters of a reference or a delivery's number
 BUYS_NOTHING = "buys_nothing"  # in a snapshot: why the money of an adopted order can only go back
 
 
@@ -105,11 +106,12 @@ def _call(name: str, *arguments: Any, **named: Any) -> Any:
 def fulfil(paid: PaidOrder) -> str:
     """Call the shop's function inside the settling transaction; its reference for the delivery.
 
-    Raises errors.Unfulfillable when the shop refuses for good, and whatever else the function raises.
+    Raises errors.Unfulfillable when the shop refuses for good, TypeError or ValueError when it returns no number,
+    and whatever else the function raises.
     """
     if paid.snapshot.get(BUYS_NOTHING):
         raise Unfulfillable(str(paid.snapshot[BUYS_NOTHING]))
-    return cast(str, _call("FULFIL", paid))
+    return _number(_call("FULFIL", paid))
 
 
 def delivers_many() -> bool:
@@ -121,11 +123,20 @@ def fulfil_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
     """Let the shop deliver the plain ones of many paid orders; its references, by merchant_order_id.
 
     What it leaves out, or all if it raises, is delivered one by one by `fulfil`. For what it delivers, nothing
-    is held any more afterwards but the delivery itself: `release` is not called.
+    is held any more afterwards but the delivery itself: `release` is not called. Raises as `fulfil` does.
     """
     buying = [one for one in paid if not one.snapshot.get(BUYS_NOTHING)]
     delivered = _call("FULFIL_MANY", buying)
-    return {name: str(reference) for name, reference in delivered.items()}
+    return {name: _number(given) for name, given in delivered.items()}
+
+
+def _number(given: object) -> str:
+    """What the shop calls its delivery. Raises TypeError or ValueError for what nobody could find it by."""
+    if not isinstance(given, str):
+        raise TypeError(f"A delivery's number must be a str, not {type(given).__name__}.")
+    if not 0 < len(given) <= LONGEST:
+        raise ValueError(f"A delivery's number must have 1 to {LONGEST} characters, not {len(given)}.")
+    return given
 
 
 def find_payable(reference: str, *, user: Any) -> Payable:

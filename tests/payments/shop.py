@@ -112,6 +112,29 @@ def answers_too_much(paid: PaidOrder) -> str:
     return "R" * 65  # longer than the column for the shop's reference
 
 
+def answers_nothing(paid: PaidOrder) -> None:
+    """Its `return` was forgotten."""
+    _write(paid)
+
+
+def answers_no_text(paid: PaidOrder) -> str:
+    _write(paid)
+    return ""
+
+
+def answers_a_key(paid: PaidOrder) -> int:
+    _write(paid)
+    return 7
+
+
+def answers_nothing_for_many(paid: Sequence[PaidOrder]) -> dict[str, None]:
+    return {order.merchant_order_id: answers_nothing(order) for order in paid}
+
+
+def answers_no_text_for_many(paid: Sequence[PaidOrder]) -> dict[str, str]:
+    return {order.merchant_order_id: answers_no_text(order) for order in paid}
+
+
 def delivers_and_writes(paid: PaidOrder) -> str:
     _write(paid)
     return delivers(paid)

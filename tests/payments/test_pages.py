@@ -72,6 +72,20 @@ def test_return_leads_to_the_page_that_tells_the_truth(status, fields, page):
     assert (response.status_code, response["Location"]) == (302, f"/{page}/{order.cart_id}")
 
 
+@pytest.mark.parametrize(
+    ("status", "fields", "page"),
+    [
+        (Status.SUCCESS, {"fulfilment": "BOOKED", "fulfilment_reference": "ENR/1 ?#ज"}, "booking-success"),
+        (Status.INITIATED, {"cart_id": "ENR/1 ?#ज"}, "payment-pending"),
+        (Status.FAILED, {"cart_id": "ENR/1 ?#ज"}, "payment-failed"),
+    ],
+)
+def test_return_quotes_what_the_shop_calls_it(status, fields, page):
+    response = come_back(settled(status, **fields))
+
+    assert response["Location"] == f"/{page}/ENR%2F1%20%3F%23%E0%A4%9C"
+
+
 def test_return_is_open_to_anybody_and_leads_nowhere_else():
     order = settled(Status.FAILED)
 

@@ -25,7 +25,17 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    "shop", ["raises", "exits", "is_cancelled", "breaks_a_statement", "answers_too_much"]
+    "shop",
+    [
+        "raises",
+        "exits",
+        "is_cancelled",
+        "breaks_a_statement",
+        "answers_too_much",
+        "answers_nothing",
+        "answers_no_text",
+        "answers_a_key",
+    ],
 )
 def test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_writes(plug, shop):
     plug(shop)

@@ -123,7 +123,16 @@ def test_settle_together_leaves_an_order_whose_cart_has_another(status):
     assert {again(order).status for order in (one, first, second)} == {"CANCELLED", "INITIATED", "FAILED"}
 
 
-@pytest.mark.parametrize("many", ["raises_for_many", "exits_for_many", "answers_too_much_for_many"])
+@pytest.mark.parametrize(
+    "many",
+    [
+        "raises_for_many",
+        "exits_for_many",
+        "answers_too_much_for_many",
+        "answers_nothing_for_many",
+        "answers_no_text_for_many",
+    ],
+)
 def test_settle_together_when_the_shop_raises_keeps_the_money_and_delivers_one_by_one(plug, logs, many):
     plug("delivers", FULFIL_MANY=many)
     orders = [make.order() for _ in range(3)]
