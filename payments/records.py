@@ -16,6 +16,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from psycopg import sql
 
+from payments.shop import HIGHEST_PAISE, LONGEST, LOWEST_PAISE
+
 # Our name → the heading in the file or table, unless told otherwise: those of the contract's `payments_order`.
 COLUMNS = {
     "merchant_order_id": "merchant_order_id",
@@ -27,7 +29,6 @@ COLUMNS = {
 }
 NEEDED = ("merchant_order_id", "cart_id", "amount")
 ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,63}")  # wire reference §3.1
-LOWEST_PAISE, HIGHEST_PAISE = 100, 10**15
 
 
 class Unreadable(Exception):
@@ -111,8 +112,8 @@ def _row(line: int, record: Mapping[str, str], headings: Mapping[str, str], *, i
             raise ValueError(f"no {headings[name]}")
     if not ORDER_ID.fullmatch(value["merchant_order_id"]):
         raise ValueError(f"{value['merchant_order_id']!r} is no order id of PhonePe's")
-    if len(value["cart_id"]) > 64 or "\0" in "".join(record.values()):
-        raise ValueError(f"{headings['cart_id']} has more than 64 characters, or a value has a NUL")
+    if len(value["cart_id"]) > LONGEST or "\0" in "".join(record.values()):
+        raise ValueError(f"{headings['cart_id']} has more than {LONGEST} characters, or a value has a NUL")
     return Row(
         line=line,
         merchant_order_id=value["merchant_order_id"],

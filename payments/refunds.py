@@ -62,7 +62,12 @@ def request(
 def open_refund(
     order: PaymentOrder, *, amount_paise: int | None, reason: str, requested_by: str, now: datetime
 ) -> Refund:
-    """Record a refund and the job that pursues it. The caller holds the transaction and the order's lock."""
+    """Record a refund and the job that pursues it. The caller holds the transaction and the order's lock.
+
+    Raises NotRefundable as `request` does, and TypeError when `amount_paise` is neither a whole int nor None.
+    """
+    if amount_paise is not None and type(amount_paise) is not int:
+        raise TypeError(f"amount_paise must be a whole int, not {type(amount_paise).__name__}.")
     left = left_to_refund(order)
     amount = left if amount_paise is None else amount_paise
     if order.refunds.filter(state__in=REFUND_OPEN).exists():

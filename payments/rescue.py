@@ -111,7 +111,7 @@ class Rescue:
 def payable(row: Row) -> Payable:
     """What the row's money is for; with a hindrance when the shop cannot say, or has it no more."""
     try:
-        found = shop.rescued(row.cart_id, row.columns)
+        found = shop.rescued(row.cart_id, row.columns, amount_paise=row.amount_paise)
     except NotFound as unknown:
         found = Payable(row.cart_id, row.amount_paise, hindrance=str(unknown))
     return replace(found, reference=row.cart_id, amount_paise=row.amount_paise)

@@ -42,6 +42,7 @@ from payments.states import Fulfilment, News
 
 log = structlog.get_logger(__name__)
 
+LOWEST_PAISE, HIGHEST_PAISE = 100, 10**15  # PhonePe's least (wire reference §3.1), and more than anybody pays
 LONGEST = 64  # characters of a reference or a delivery's number
 BUYS_NOTHING = "buys_nothing"  # in a snapshot: why the money of an adopted order can only go back
 
@@ -51,7 +52,8 @@ class Payable:
     """Something of the shop's that can be paid for. `snapshot` is frozen on the order at checkout.
 
     `hindrance` is a sentence for the customer when it cannot be paid for any more (its date is over, say):
-    no new payment is opened then, but one that is open goes on.
+    no new payment is opened then, but one that is open goes on. Raises TypeError unless the amount is a whole
+    int, ValueError when it is below 100 paise or the reference is not 1 to 64 characters.
     """
 
     reference: str
@@ -59,6 +61,20 @@ class Payable:
     status: str = ""
     snapshot: Mapping[str, Any] = field(default_factory=dict)
     hindrance: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reference, str):
+            raise TypeError(f"A reference must be a str, not {type(self.reference).__name__}.")
+        if not 0 < len(self.reference) <= LONGEST or "\0" in self.reference:
+            raise ValueError(
+                f"A reference must have 1 to {LONGEST} characters and no NUL: {self.reference!r}."
+            )
+        if type(self.amount_paise) is not int:  # True is an int as well
+            raise TypeError(f"amount_paise must be a whole int, not {type(self.amount_paise).__name__}.")
+        if not LOWEST_PAISE <= self.amount_paise <= HIGHEST_PAISE:
+            raise ValueError(
+                f"PhonePe takes {LOWEST_PAISE} paise or more; amount_paise is {self.amount_paise}."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +172,14 @@ def cart_status(order: PaymentOrder, *, user: Any) -> str:
     return str(_call("STATUS", order.cart_id, snapshot=order.snapshot, delivered=delivered, user=user))
 
 
-def rescued(reference: str, columns: Mapping[str, str]) -> Payable:
+def rescued(reference: str, columns: Mapping[str, str], *, amount_paise: int) -> Payable:
     """What an order of another system was for, by its reference and whatever else its row held.
 
     Raises errors.NotFound when the shop cannot know. A shop without `PAYMENTS["RESCUE"]` gets the columns
-    as the order's snapshot.
+    as the order's snapshot, for `amount_paise`.
     """
     if not settings.PAYMENTS.get("RESCUE"):
-        return Payable(reference, 0, snapshot=dict(columns))
+        return Payable(reference, amount_paise, snapshot=dict(columns))
     return cast(Payable, _call("RESCUE", reference, columns))
 
 

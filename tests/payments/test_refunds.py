@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -96,6 +97,15 @@ def test_request_of_an_impossible_sum_is_refused(amount):
         request(order, amount)
 
     assert (Refund.objects.count(), jobs()) == (0, [])
+
+
+@pytest.mark.parametrize("amount", [True, 100.0, 100.5, "100", Decimal(100)])
+def test_request_of_what_is_no_whole_int_is_a_type_error(amount):
+    order = paid_order()
+
+    with pytest.raises(TypeError, match=f"a whole int, not {type(amount).__name__}"):
+        request(order, amount)
+    assert Refund.objects.count() == 0
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s != Status.SUCCESS])
