@@ -7,6 +7,6 @@ class PaymentsConfig(AppConfig):
 
     def ready(self) -> None:
         # The system checks register themselves; so do the jobs, wherever the project has Procrastinate look.
-        from payments import checks, defaults, jobs  # noqa: F401
+        from payments import checks, defaults, jobs, plugs  # noqa: F401
 
         defaults.apply()

@@ -1,20 +1,18 @@
-"""System checks: what is missing or contradictory in the settings, and what to set."""
+"""System checks: what is missing or contradictory in the settings, and what to set. Of `PAYMENTS`: see `plugs`."""
 
 from __future__ import annotations
 
 import re
-from datetime import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
-from django.utils.module_loading import import_string
+from django.urls import NoReverseMatch, reverse
 
 from payments import gateway
-from payments.audit import WHOLE_AT
 from payments.defaults import RANGES
 from phonepe_pg import Misconfigured, PhonePeError
 from phonepe_pg.types import is_web_address
@@ -23,10 +21,6 @@ PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 JOBS_APP = "procrastinate.contrib.django"
-
-PLUGS = ("FULFIL", "FULFIL_MANY", "PAYABLE", "STATUS", "HOLD", "RELEASE", "NOTIFY", "AUDIT", "RESCUE")
-NUMBERS = ("KEEP_WEBHOOK_DAYS", "CELERY_SWEEPS")
-POLICIES = {"UNFULFILLABLE": ("refund", "hold"), "AFTER_WATCH": ("release", "hold")}
 
 
 @register("payments")
@@ -51,6 +45,16 @@ def credentials_are_set_for_deployment(app_configs: Any, **kwargs: Any) -> list[
         )
         for name in gateway.missing_settings()
     ]
+
+
+@register("payments")
+def client_version_is_a_number(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The secret, the id and the version lie side by side in the dashboard; this is where a mix-up is seen."""
+    version = settings.PHONEPE_CLIENT_VERSION
+    if not version or re.fullmatch(r"[0-9]+", str(version)):
+        return []
+    hint = "Set it to the number from PhonePe's dashboard (1 in the sandbox)."
+    return [Warning("PHONEPE_CLIENT_VERSION is no whole number.", hint=hint, id="payments.W005")]
 
 
 @register("payments", deploy=True)
@@ -99,6 +103,9 @@ def webhook_credentials_are_set(app_configs: Any, **kwargs: Any) -> list[CheckMe
 def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Sandbox tokens are worth nothing in production, and the other way round (wire reference §1)."""
     known = {PRODUCTION_HOST: "production", SANDBOX_HOST: "sandbox"}
+    if settings.PHONEPE_ENV not in known.values():
+        message = f"PHONEPE_ENV must be sandbox or production; it is {settings.PHONEPE_ENV!r}."
+        return [Error(message, hint="Set PHONEPE_ENV=production to take money.", id="payments.E006")]
     try:
         both = gateway.hosts()
     except Misconfigured as error:
@@ -139,14 +146,37 @@ def address_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     hint = "Set PUBLIC_URL to where customers reach this site, such as https://shop.example."
     if not settings.PUBLIC_URL:
         return [Error("PUBLIC_URL is not set.", hint=hint, id="payments.E008")]
-    if not is_web_address(settings.PUBLIC_URL) or settings.PUBLIC_URL.endswith("/"):
-        return [
-            Error(
-                "PUBLIC_URL is not an http(s) address that ends without a slash.",
-                hint=hint,
-                id="payments.E008",
-            )
-        ]
+    return _of_base("PUBLIC_URL", hint=hint, identity="payments.E008")
+
+
+@register("payments")
+def front_end_can_be_reached(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The return page sends customers on to FRONTEND_URL, or to this site when there is none."""
+    if settings.FRONTEND_URL == "":
+        return []
+    hint = "Set FRONTEND_URL to where the pages are, such as https://shop.example, or leave it out."
+    return _of_base("FRONTEND_URL", hint=hint, identity="payments.E018")
+
+
+def _of_base(name: str, *, hint: str, identity: str) -> list[CheckMessage]:
+    """What is wrong with an address that paths beginning with a slash are put behind."""
+    url = getattr(settings, name)
+    if is_web_address(url) and not url.endswith("/"):
+        return []
+    return [Error(f"{name} is not an http(s) address that ends without a slash.", hint=hint, id=identity)]
+
+
+@register("payments")
+def pages_are_where_they_are_looked_for(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """PhonePe is told the return page's address after the order is committed: too late to find that it has none."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        reverse("payments:return", args=["OKP-1"])
+    except NoReverseMatch:
+        message = "The namespace 'payments' is not in the URLconf: no payment could be started."
+        hint = 'Add path("api/payments/", include("payments.urls")) to it, in no other namespace.'
+        return [Error(message, hint=hint, id="payments.E019")]
     return []
 
 
@@ -163,6 +193,9 @@ def project_has_what_is_needed(app_configs: Any, **kwargs: Any) -> list[CheckMes
             "The default database has ATOMIC_REQUESTS: an order must be committed before PhonePe hears of it."
         )
         found.append(Error(message, hint=hint, id="payments.E012"))
+    if not settings.USE_TZ:
+        message = "USE_TZ is off: times without a zone cannot be compared with PhonePe's."
+        found.append(Error(message, hint="Set USE_TZ = True.", id="payments.E020"))
     if not apps.is_installed(JOBS_APP):
         hint = f"Add {JOBS_APP!r} to INSTALLED_APPS."
         found.append(Error(f"{JOBS_APP!r} is not installed.", hint=hint, id="payments.E010"))
@@ -179,56 +212,3 @@ def numbers_are_within_their_ranges(app_configs: Any, **kwargs: Any) -> list[Che
             message = f"{name} must be a whole number between {low} and {high}; it is {value!r}."
             found.append(Error(message, id="payments.E011"))
     return found
-
-
-@register(Tags.compatibility)
-def plugs_can_be_imported(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """`PAYMENTS` names functions that exist, and a policy that is known."""
-    found: list[CheckMessage] = []
-    plugs = getattr(settings, "PAYMENTS", {})
-    if "FULFIL" not in plugs:
-        found.append(
-            Error("PAYMENTS['FULFIL'] is not set.", hint="Name your fulfilment function.", id="payments.E003")
-        )
-    for name in PLUGS:
-        try:
-            import_string(plugs[name]) if plugs.get(name) else None
-        except ImportError as error:
-            found.append(Error(f"PAYMENTS[{name!r}] cannot be imported: {error}", id="payments.E004"))
-    found += _values_are_allowed(plugs)
-    unknown = sorted(set(plugs) - {*PLUGS, *POLICIES, *NUMBERS, "WHOLE_AUDIT_AT"})
-    if unknown:
-        found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E015"))
-    if plugs.get("HOLD") and not plugs.get("RELEASE"):
-        found.append(
-            Error(
-                "PAYMENTS['HOLD'] without PAYMENTS['RELEASE']: what is held would never be sold again.",
-                hint="Name a function that takes the reference.",
-                id="payments.E013",
-            )
-        )
-    return found
-
-
-def _values_are_allowed(plugs: dict[str, Any]) -> list[CheckMessage]:
-    """Of what is no function: one of some words, a time of day, a number."""
-    wrong = {
-        name: f"one of {choices}"
-        for name, choices in POLICIES.items()
-        if plugs.get(name, choices[0]) not in choices
-    }
-    if not _is_time_of_day(plugs.get("WHOLE_AUDIT_AT", WHOLE_AT)):
-        wrong["WHOLE_AUDIT_AT"] = "a time of day, as 03:30"
-    for name in NUMBERS:
-        number = plugs.get(name, 1)
-        if not isinstance(number, int) or number < 1:
-            wrong[name] = "a whole number of at least 1"
-    return [Error(f"PAYMENTS[{name!r}] must be {what}.", id="payments.E005") for name, what in wrong.items()]
-
-
-def _is_time_of_day(text: str) -> bool:
-    """As a clock on the wall shows it: the zone is the site's."""
-    try:
-        return time.fromisoformat(text).tzinfo is None
-    except ValueError:
-        return False

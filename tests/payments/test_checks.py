@@ -76,6 +76,8 @@ def test_check_of_webhook_credentials_that_phonepe_would_not_take_warns(settings
         ("sandbox", "", "http://127.0.0.1:8900", ["payments.E002"]),
         ("sandbox", "ftp://example.org", "", ["payments.E006"]),
         ("sandbox", "http://", "", ["payments.E006"]),
+        ("prod", "", "", ["payments.E006"]),
+        ("prod", "https://api.phonepe.com/apis/pg", "", ["payments.E006"]),
     ],
 )
 def test_check_of_hosts_finds_mixed_environments_and_bad_addresses(settings, env, pg, oauth, identities):
@@ -106,35 +108,54 @@ def test_check_deploy_of_a_public_shop_that_takes_play_money_is_an_error(
     assert [message.id for message in checks.public_shop_takes_money(None)] == identities
 
 
+def test_check_of_an_environment_that_is_none_names_the_two_there_are(settings):
+    settings.PHONEPE_ENV, settings.PHONEPE_BASE_URL = "prod", ""
+
+    (found,) = checks.hosts_are_of_one_environment(None)
+
+    assert found.msg == "PHONEPE_ENV must be sandbox or production; it is 'prod'."
+    assert found.hint == "Set PHONEPE_ENV=production to take money."
+
+
+@pytest.mark.parametrize("version", ["abc", "v1", "1.0", "-1", " 1"])
+def test_check_of_a_client_version_that_is_no_number_warns(settings, version):
+    settings.PHONEPE_CLIENT_VERSION = version
+
+    found = said(*checks.client_version_is_a_number(None))
+
+    assert found == [("payments.W005", "PHONEPE_CLIENT_VERSION is no whole number.")]
+
+
 @pytest.mark.parametrize(
-    ("plugs", "identities"),
+    ("url", "identities"),
     [
-        ({}, ["payments.E003"]),
-        ({"FULFIL": "tests.payments.shop.delivers"}, []),
-        ({"FULFIL": "tests.payments.shop.nothing"}, ["payments.E004"]),
-        ({"FULFIL": "nothing"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "PAYABLE": "no.such.module"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "FULFIL_MANY": "tests.payments.shop.delivers_many"}, []),
-        ({"FULFIL": "tests.payments.shop.delivers", "FULFIL_MANY": "no.such.module"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "AUDIT": "no.such.module"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "keep"}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "at night"}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "04:15"}, []),
-        ({"FULFIL": "tests.payments.shop.delivers", "WHOLE_AUDIT_AT": "04:15+05:30"}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "UNFULFILLABLE": "hold"}, []),
-        ({"FULFIL": "tests.payments.shop.delivers", "AFTER_WATCH": "refund"}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "NOTIFY": "no.such.module"}, ["payments.E004"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "FULFILL": "x"}, ["payments.E015"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "CELERY_SWEEPS": 2, "KEEP_WEBHOOK_DAYS": 30}, []),
-        ({"FULFIL": "tests.payments.shop.delivers", "CELERY_SWEEPS": 0}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "KEEP_WEBHOOK_DAYS": "90"}, ["payments.E005"]),
-        ({"FULFIL": "tests.payments.shop.delivers", "HOLD": "tests.payments.shop.holds"}, ["payments.E013"]),
+        ("", []),
+        ("https://shop.example", []),
+        ("https://shop.example/pay", []),
+        ("shop.example", ["payments.E018"]),
+        ("https://shop.example/", ["payments.E018"]),
+        (None, ["payments.E018"]),
+        (7, ["payments.E018"]),
     ],
 )
-def test_check_of_plugs_finds_what_cannot_be_imported(settings, plugs, identities):
-    settings.PAYMENTS = plugs
+def test_check_of_a_front_end_that_no_path_can_be_put_behind_is_an_error(settings, url, identities):
+    settings.FRONTEND_URL = url
 
-    assert [message.id for message in checks.plugs_can_be_imported(None)] == identities
+    assert [found.id for found in checks.front_end_can_be_reached(None)] == identities
+
+
+def test_check_of_a_urlconf_without_our_namespace_is_an_error(settings):
+    assert checks.pages_are_where_they_are_looked_for(None) == []
+
+    settings.ROOT_URLCONF = "payments.urls"  # the same addresses, in no namespace
+
+    assert [found.id for found in checks.pages_are_where_they_are_looked_for(None)] == ["payments.E019"]
+
+
+def test_check_with_times_without_a_zone_is_an_error(settings):
+    settings.USE_TZ = False
+
+    assert [found.id for found in checks.project_has_what_is_needed(None)] == ["payments.E020"]
 
 
 @pytest.mark.parametrize(
