@@ -7,9 +7,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from payments import completion, gateway
-from payments.states import CLOSED_UNPAID, Source, Status
+from payments.models import PaymentOrder
+from payments.states import CLOSED_UNPAID, Fulfilment, Source, Status
 
 WAIT_S = 20.0
 PAID, PENDING, CLOSED, UNKNOWN = 0, 2, 3, 4
@@ -25,18 +27,46 @@ class Command(BaseCommand):
         parser.add_argument("merchant_order_id", metavar="MERCHANT_ORDER_ID")
 
     def handle(self, *, merchant_order_id: str, **options: Any) -> None:
-        order = completion.find(merchant_order_id)
-        if order is None:
+        before = completion.find(merchant_order_id)
+        if before is None:
             self.stderr.write(f"There is no order {merchant_order_id}.")
             sys.exit(UNKNOWN)
-        asked_before = order.asks
-        order = completion.verify(order, source=Source.MANUAL, within_s=WAIT_S)
+        order = completion.verify(before, source=Source.MANUAL, within_s=WAIT_S)
         gateway.close()
-        if order.status != Status.SUCCESS and order.asks == asked_before:
-            self.stderr.write("PhonePe gave no answer just now; the order stays watched.")
-        booking = f", booking {order.fulfilment_reference}" if order.fulfilment_reference else ""
+        hindered = _hindered(before, order)
+        if hindered:
+            self.stderr.write(hindered)
         why = f" ({order.failure_code})" if order.failure_code else ""
-        self.stdout.write(f"{order.merchant_order_id}: {order.status}{why}{booking}")
+        attention = f"; needs a person: {order.get_attention_display()}" if order.attention else ""
+        self.stdout.write(f"{order.merchant_order_id}: {order.status}{why}{_delivery(order)}{attention}")
         if order.status == Status.SUCCESS:
             sys.exit(PAID)
         sys.exit(CLOSED if order.status in CLOSED_UNPAID else PENDING)
+
+
+def _hindered(before: PaymentOrder, order: PaymentOrder) -> str:
+    """Why nothing new is known; "" when PhonePe has spoken, or the money is in and nothing is left to do."""
+    is_waiting = order.status != Status.SUCCESS and order.answered_at == before.answered_at
+    if not is_waiting and order.fulfilment != Fulfilment.DUE:
+        return ""
+    if _is_held(before) and _is_held(order):
+        return "Another process is asking about this order or delivering it just now; look again in a moment."
+    return "PhonePe gave no answer just now; the order stays watched." if is_waiting else ""
+
+
+def _is_held(order: PaymentOrder) -> bool:
+    return order.leased_until is not None and order.leased_until > timezone.now()
+
+
+def _delivery(order: PaymentOrder) -> str:
+    """What was given for the money; "" when none has come."""
+    if order.fulfilment == Fulfilment.BOOKED:
+        return f", booking {order.fulfilment_reference}"
+    if order.fulfilment == Fulfilment.UNFULFILLABLE:
+        return ", paid and refused by the shop"
+    if order.fulfilment != Fulfilment.DUE:
+        return ""
+    tries = f": the shop's function raised {order.fulfil_attempts} times" if order.fulfil_attempts else ""
+    again = None if _is_held(order) else order.next_check_at
+    at = f"; tried again at {timezone.localtime(again):%d %b %Y %H:%M:%S}" if again else ""
+    return f", paid and NOT delivered{tries}{at}"
