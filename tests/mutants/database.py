@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-FIRST, GUARDS, AUDIT = (
-    f"payments/migrations/{name}.py" for name in ("0001_initial", "0002_guards", "0004_audit_and_inbox")
+FIRST, GUARDS, AUDIT, TRUNCATE = (
+    f"payments/migrations/{name}.py"
+    for name in ("0001_initial", "0002_guards", "0004_audit_and_inbox", "0015_truncate_hint")
 )
 BOOKINGS = "bookings/migrations/0002_guards.py"
 T_GUARDS = "tests/payments/test_guards.py"
@@ -21,7 +22,7 @@ def unique_of_no_row(name: str, guards: str, condition: str, *killed_by: str) ->
 
 def sleeping(name: str, guards: str, *killed_by: str, function: str, file: str = GUARDS) -> Mutant:
     """A trigger that lets everything pass: its function returns at once."""
-    begin = f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n"
+    begin = f" FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n"
     return Mutant(name, guards, file, begin, f"{begin}    RETURN coalesce(NEW, OLD);\n", killed_by)
 
 
@@ -118,6 +119,7 @@ MUTANTS = (
         "the record of money is never emptied",
         f"{T_REFUSES}::test_the_record_of_money_cannot_be_emptied",
         function="payments_no_truncate",
+        file=TRUNCATE,
     ),
     sleeping(
         "database-order-born-paid",

@@ -89,9 +89,10 @@ def test_checker_with_an_interval_that_is_none_is_refused(interval):
 def test_record_of_money_when_truncated_is_refused(table):
     order = make.order(Status.INITIATED)
 
-    with pytest.raises(IntegrityError, match="never emptied"):
+    with pytest.raises(IntegrityError, match="never emptied") as refused:
         truncate_as_anybody(table)
 
+    assert 'PGOPTIONS="-c payments.may_truncate=on -c payments.may_seed=on"' in str(refused.value)
     assert PaymentOrder.objects.filter(pk=order.pk).exists()
     assert PaymentEvent.objects.filter(order=order).exists()
 
