@@ -10,6 +10,7 @@ from payments import __version__
 from payments.models import Checker
 
 FORGET_AFTER = timedelta(days=1)
+START = "manage.py auto_complete_payments --continuous"  # what to say to whoever misses one
 
 
 def beat(*, interval_s: float, now: datetime, swept_at: datetime | None = None) -> None:

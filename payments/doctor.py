@@ -35,7 +35,7 @@ WEBHOOK_ADVICE = {
     400: "PUBLIC_URL leads to another site, or the proxy keeps something back.",
     401: "The web service runs with another PHONEPE_WEBHOOK_USERNAME or PHONEPE_WEBHOOK_PASSWORD: restart it.",
     500: "The web service is broken; its log says why.",
-    502: "The proxy does not reach the web service: systemctl status okpuja-web",
+    502: "The proxy does not reach the web service. Does it run?",
     503: "The web service runs without PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD: restart it.",
 }
 
@@ -187,9 +187,7 @@ def _checker() -> Diagnosis:
     except DatabaseError:
         return Diagnosis("checker", "It cannot be seen without the database.", "Mend the database first.")
     if not alive:
-        return Diagnosis(
-            "checker", "None was seen lately.", "Start one: systemctl start okpuja-payment-checker"
-        )
+        return Diagnosis("checker", "None was seen lately.", f"Start one: {checkers.START}")
     return Diagnosis("checker", f"{len(alive)} alive: {', '.join(c.name for c in alive)}.")
 
 

@@ -51,5 +51,5 @@ def test_each_broken_part_is_named_in_a_sentence_of_its_own(sandbox: Sandbox, tm
 
         code, bad = examined(**good)
         assert (code, bad["checker"]) == (
-            1, "None was seen lately. Start one: systemctl start okpuja-payment-checker"
+            1, "None was seen lately. Start one: manage.py auto_complete_payments --continuous"
         )  # fmt: skip

@@ -73,7 +73,7 @@ class Command(BaseCommand):
             else "last audit: none yet"
         )
         alive = ", ".join(f"{c['name']} (seen {_local(c['seen_at'])})" for c in told["checkers"])
-        self.stdout.write(f"checkers alive: {alive or 'NONE; start one with `make checker`'}")
+        self.stdout.write(f"checkers alive: {alive or f'NONE; start one: {checkers.START}'}")
 
     def _show_ladder(self, told: dict[str, Any]) -> None:
         write = self.stdout.write
