@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 
 from payments import audit, refunds
@@ -79,7 +80,7 @@ def test_a_seat_is_payable_by_its_learner_and_staff_alone():
     course, learner, other = own_shop.course(), own_shop.learner(), own_shop.learner()
     staff = own_shop.learner()
     staff.is_staff = True
-    reference = f"course-{course.pk}-user-{learner.pk}"
+    reference = f"course-{course.pk}-user-{learner.pk}-1"
 
     for user in (learner, staff):
         found = payable.find(reference, user=user)
@@ -90,7 +91,8 @@ def test_a_seat_is_payable_by_its_learner_and_staff_alone():
 
 
 @pytest.mark.parametrize(
-    "reference", ["", "course-7", "course-0-user-1", "course-7-user-3 ", "course-٧-user-3"]
+    "reference",
+    ["", "course-7", "course-0-user-1-1", "course-7-user-3-1 ", "course-٧-user-3-1", "course-7-user-3"],
 )
 def test_a_reference_to_nothing_is_not_found(reference):
     with pytest.raises(NotFound):
@@ -119,6 +121,53 @@ def test_a_learner_who_leaves_gets_the_money_back_and_the_seat_is_free():
     assert (refund.order, refund.amount, refund.requested_by) == (order, 149900, "asha")
     assert payable.seat(course, own_shop.learner().pk).hindrance == ""
     assert audit.audit(repair=False, now=timezone.now()) == []
+
+
+def test_a_learner_who_has_left_can_enrol_again_under_the_next_reference():
+    course = own_shop.course(seats=1)
+    order = own_shop.order(of=course)
+    learner = User.objects.get(pk=order.snapshot["learner_id"])
+    settle(order, make.answer("COMPLETED"))
+    with pytest.raises(NotFound):
+        payable.find(f"course-{course.pk}-user-{learner.pk}-2", user=learner)
+
+    leave(course.enrolments.get(), by="asha")
+    again = payable.seat(course, learner.pk)
+    settle(make.order(cart_id=again.reference, snapshot=dict(again.snapshot)), make.answer("COMPLETED"))
+
+    assert again.reference == f"course-{course.pk}-user-{learner.pk}-2"
+    assert payable.seat(course, learner.pk) == replace(again, status="ENROLLED")
+    assert payable.find(order.cart_id, user=learner).reference == order.cart_id
+    assert course.enrolments.get().learner == learner
+    assert audit.audit(repair=False, now=timezone.now()) == []
+
+
+def test_a_seat_that_cannot_be_given_up_keeps_its_money():
+    order = own_shop.order()
+    settle(order, make.answer("COMPLETED"))
+    gone = Enrolment.objects.get()
+    gone.pk = None
+
+    with pytest.raises(ValueError, match="can't be deleted"):
+        leave(gone, by="asha")
+    assert Refund.objects.count() == 0
+
+
+def test_a_learner_reads_that_the_money_goes_back_and_nobody_else_does(client):
+    order = own_shop.order()
+    settle(order, make.answer("COMPLETED"))
+    leave(Enrolment.objects.get(), by="asha")
+    page = f"/courses/money/{order.cart_id}/"
+
+    client.force_login(User.objects.get(pk=order.snapshot["learner_id"]))
+    told = client.get(page)
+    client.force_login(own_shop.learner())
+    other = client.get(page)
+
+    assert told.content.decode() == (
+        "the money arrived; the shop delivered; ₹1499.00 on the way back, ₹0.00 given back"
+    )
+    assert other.status_code == 404
 
 
 def test_a_learner_whose_refund_is_refused_keeps_the_seat():

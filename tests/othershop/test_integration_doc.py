@@ -1,4 +1,4 @@
-"""`docs/integration.md` quotes this shop, and names every setting."""
+"""The guide's two pages quote this shop and name every setting."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from payments.defaults import DEFAULTS
 from tests.processes import ROOT
 
-DOC = (ROOT / "docs/integration.md").read_text()
+PAGES = ("integration.md", "integration-running.md")
+DOC = "\n".join((ROOT / "docs" / page).read_text() for page in PAGES)
 SHOP = ROOT / "tests/othershop"
 BLOCKS = re.findall(r"^```\w+\n(.*?)^```$", DOC, flags=re.MULTILINE | re.DOTALL)
 

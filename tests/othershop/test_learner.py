@@ -67,7 +67,7 @@ def test_a_learner_who_paid_and_closed_the_tab_is_enrolled(site, sandbox, log):
     told = json.loads(learner.standing(order.cart_id).body)["data"]
     back = browse("GET", f"{site}/api/payments/return/{order.merchant_order_id}/")
 
-    assert order.cart_id == f"course-{course.pk}-user-{learner.user.pk}"
+    assert order.cart_id == f"course-{course.pk}-user-{learner.user.pk}-1"
     assert (enrolment.course, enrolment.learner) == (course, learner.user)
     assert (told["payment_status"], told["booking_id"], told["cart_status"]) == (
         "SUCCESS",

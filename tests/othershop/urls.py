@@ -16,6 +16,7 @@ urlpatterns = [
     path("booking-success/<str:enrolment>", views.success),
     path("payment-pending/<str:reference>", views.pending),
     path("payment-failed/<str:reference>", views.failed),
+    path("courses/money/<str:reference>/", views.money),
     path("metrics", views.prometheus),
     path("api/payments/", include("payments.urls")),
     path("api/", api.urls),

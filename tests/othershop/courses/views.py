@@ -10,8 +10,10 @@ from django.views.decorators.http import require_safe
 
 from payments import checkout, metrics
 from payments.errors import Refusal
+from payments.models import PaymentOrder
+from payments.states import REFUND_OPEN, RefundState
 from tests.othershop.courses.models import Course
-from tests.othershop.courses.payable import seat
+from tests.othershop.courses.payable import find, seat
 
 
 @login_required
@@ -38,6 +40,28 @@ def pending(request: HttpRequest, reference: str) -> HttpResponse:
 
 def failed(request: HttpRequest, reference: str) -> HttpResponse:
     return HttpResponse("You are not enrolled. Money that was taken is given back.")
+
+
+@login_required
+@require_safe
+def money(request: HttpRequest, reference: str) -> HttpResponse:
+    """For the learner: what came of each payment for a seat, and what of the money goes back."""
+    try:
+        find(reference, user=request.user)
+    except Refusal as refusal:
+        return HttpResponse(refusal.message, status=refusal.status)
+    orders = PaymentOrder.objects.filter(cart_id=reference).prefetch_related("refunds").order_by("pk")
+    return HttpResponse("\n".join(_told(order) for order in orders))
+
+
+def _told(order: PaymentOrder) -> str:
+    refunds = order.refunds.all()
+    coming = sum(refund.amount for refund in refunds if refund.state in REFUND_OPEN)
+    returned = sum(refund.amount for refund in refunds if refund.state == RefundState.COMPLETED)
+    return (
+        f"{order.get_status_display()}; {order.get_fulfilment_display()};"
+        f" ₹{coming / 100:.2f} on the way back, ₹{returned / 100:.2f} given back"
+    )
 
 
 @require_safe
