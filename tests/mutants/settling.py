@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-COMPLETION, TRANSITIONS, FULFILMENT = (
-    "payments/completion.py",
-    "payments/transitions.py",
-    "payments/fulfilment.py",
+COMPLETION, TRANSITIONS, FULFILMENT, SHOP = (
+    f"payments/{name}.py" for name in ("completion", "transitions", "fulfilment", "shop")
 )
 SETTLE, DELIVER = "tests/payments/test_settle.py", "tests/payments/test_settle_and_deliver.py"
 JUDGE, HOLDS, VERIFY = (f"tests/payments/test_{name}.py" for name in ("judge", "holds", "verify"))
@@ -243,6 +241,22 @@ MUTANTS = (
         (
             f"{DELIVER}::test_settle_when_the_refund_cannot_be_started_keeps_the_money_recorded_and_calls_a_person",
         ),
+    ),
+    Mutant(
+        "shop-ends-the-writers-thread",
+        "what a shop's function raises that is no Exception ends no thread",
+        SHOP,
+        "    except (Exception, KeyboardInterrupt):\n",
+        "    except BaseException:\n",
+        ("tests/payments/test_writing.py::test_a_shop_that_exits_does_not_end_the_writers_thread",),
+    ),
+    Mutant(
+        "delivery-of-no-number",
+        "a delivery has a number by which it can be found",
+        SHOP,
+        "    if not 0 < len(given) <= LONGEST:\n",
+        "    if not len(given) <= LONGEST:\n",
+        (f"{DELIVER}::test_settle_when_fulfilment_fails_keeps_the_money_and_undoes_the_shops_writes",),
     ),
     Mutant(
         "deliver-without-savepoint",
