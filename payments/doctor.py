@@ -18,7 +18,7 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from payments import checkers, checks, gateway
@@ -150,7 +150,7 @@ def _clock() -> Diagnosis:
     told = _instant(dated)
     if told is None:
         return Diagnosis("clock", "PhonePe's answer bore no date; nothing to compare with.")
-    skew_s = abs((timezone.now() - told).total_seconds())
+    skew_s = abs((datetime.now(UTC) - told).total_seconds())
     advice = "" if skew_s < SKEW_S else "Set this machine's clock (timedatectl set-ntp true)."
     return Diagnosis("clock", f"It is {skew_s:.0f} s away from PhonePe's.", advice)
 
@@ -162,7 +162,11 @@ def _webhook() -> Diagnosis:
             "webhook", "Its credentials are not set, every callback is refused.",
             "Set PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD as in the dashboard.",
         )  # fmt: skip
-    url = f"{settings.PUBLIC_URL}{reverse('payments:webhook')}"
+    try:
+        url = f"{settings.PUBLIC_URL}{reverse('payments:webhook')}"
+    except NoReverseMatch:
+        missing = "It has no address: the namespace 'payments' is not in the URLconf."
+        return Diagnosis("webhook", missing, 'Add path("api/payments/", include("payments.urls")) to it.')
     request = urllib.request.Request(  # noqa: S310  our own setting
         url,
         data=json.dumps({"event": "okpuja.doctor", "payload": {}}).encode(),
@@ -192,11 +196,10 @@ def _checker() -> Diagnosis:
 
 
 def _time_zone() -> Diagnosis:
-    now: datetime = timezone.localtime()
-    advice = "" if settings.USE_TZ else "Set USE_TZ = True."
-    return Diagnosis(
-        "time zone", f"People read times in {settings.TIME_ZONE}; it is {now:%H:%M} there.", advice
-    )
+    if not settings.USE_TZ:
+        return Diagnosis("time zone", "USE_TZ is off.", "Set USE_TZ = True.")
+    now = timezone.localtime()
+    return Diagnosis("time zone", f"People read times in {settings.TIME_ZONE}; it is {now:%H:%M} there.")
 
 
 def _instant(dated: str) -> datetime | None:

@@ -349,6 +349,25 @@ def test_doctor_compares_the_clock_with_whatever_date_comes(settings, web, date,
     assert doctor._clock().is_well is is_well
 
 
+def test_doctor_of_a_site_without_time_zones_says_so(settings, web):
+    settings.USE_TZ, settings.PHONEPE_BASE_URL = False, web
+    Web.date = "Tue, 24 Nov 2020 06:00:00 GMT"
+
+    found = [doctor._time_zone(), doctor._clock()]
+
+    assert [diagnosis.is_well for diagnosis in found] == [False, False]
+    assert (found[0].sentence, found[0].advice) == ("USE_TZ is off.", "Set USE_TZ = True.")
+
+
+def test_doctor_of_a_urlconf_without_our_namespace_says_so(settings):
+    settings.ROOT_URLCONF = "payments.urls"
+
+    found = doctor._webhook()
+
+    assert not found.is_well
+    assert found.sentence == "It has no address: the namespace 'payments' is not in the URLconf."
+
+
 def test_doctor_with_an_address_that_is_none_says_so(settings):
     settings.PHONEPE_BASE_URL = "ftp://example.org"
 
