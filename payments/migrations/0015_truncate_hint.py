@@ -16,6 +16,6 @@ HINT = "'Tests may: run them with PGOPTIONS=\"-c payments.may_truncate=on -c pay
 
 
 class Migration(migrations.Migration):
-    dependencies = [("payments", "0014_finding")]
+    dependencies = [("payments", "0014_attention_words_again")]
 
     operations = [migrations.RunSQL(FUNCTION.format(hint=HINT), FUNCTION.format(hint="''"))]
