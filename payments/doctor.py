@@ -22,7 +22,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from payments import checkers, checks, gateway
-from phonepe_pg import PhonePeError
+from phonepe_pg import PhonePeError, Unavailable
 
 TIMEOUT_S = 5
 OF_HOSTS = ("payments.E002", "payments.E006")  # `_hosts` tells about them
@@ -136,7 +136,9 @@ def _credentials() -> Diagnosis:
         return Diagnosis(
             "credentials",
             f"PhonePe gave no token: {error}",
-            "Compare id, secret and version with the dashboard.",
+            "Look at the network, and at PHONEPE_BASE_URL if it is set."
+            if isinstance(error, Unavailable)
+            else "Compare id, secret and version with the dashboard.",
         )
     return Diagnosis("credentials", "PhonePe accepts them.")
 
@@ -189,7 +191,9 @@ def _checker() -> Diagnosis:
     try:
         alive = checkers.alive(timezone.now())
     except DatabaseError:
-        return Diagnosis("checker", "It cannot be seen without the database.", "Mend the database first.")
+        return Diagnosis(
+            "checker", "It cannot be seen without the database and its migrations.", "Mend those first."
+        )
     if not alive:
         return Diagnosis("checker", "None was seen lately.", f"Start one: {checkers.START}")
     return Diagnosis("checker", f"{len(alive)} alive: {', '.join(c.name for c in alive)}.")

@@ -19,6 +19,7 @@ from payments import gateway, shop, throttle, transitions
 from payments.answers import masked, trouble
 from payments.errors import NotFound, NotRefundable
 from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.shop import LOWEST_PAISE
 from payments.states import REFUND_OPEN, Attention, News, RefundState, Source, Status
 from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, UnknownRefund
 
@@ -74,8 +75,12 @@ def open_refund(
         raise NotRefundable(
             "Another refund of this order is still under way. Wait until PhonePe has finished it."
         )
+    if order.status != Status.SUCCESS:
+        raise NotRefundable("This order has not been paid: there is nothing to give back.")
     if not 0 < amount <= left:
         raise NotRefundable(f"This order has {left} paise left to refund; {amount} paise were asked for.")
+    if amount < LOWEST_PAISE and amount != left:  # wire reference §10, row 5
+        raise NotRefundable(f"PhonePe gives back {LOWEST_PAISE} paise or more, or all that is left.")
     if order.handled in OF_A_REFUND:  # a new refund is a new matter
         order.handled = Attention.NONE
         order.save(update_fields=["handled"])

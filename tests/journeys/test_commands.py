@@ -178,6 +178,26 @@ def test_verify_payment_tells_by_its_exit_code(sandbox: Sandbox, state: str | No
     assert name in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("argument", [[], [""]])
+def test_verify_payment_of_no_order_is_not_taken_for_one_that_is_pending(
+    db: None, argument: list[str]
+) -> None:
+    done = manage("verify_payment", *argument)
+
+    assert (done.returncode, "Which order?" in done.stderr) == (1, True)
+
+
+def test_verify_payment_says_why_phonepe_could_not_be_asked(sandbox: Sandbox) -> None:
+    (order,) = customer.orders_known_to(sandbox)
+    name = order.merchant_order_id
+
+    done = manage("verify_payment", name, PHONEPE_BASE_URL=sandbox.base_url, PHONEPE_CLIENT_SECRET="wrong")
+
+    assert done.returncode == 2
+    assert "PhonePe gave no answer just now (" in done.stderr
+    assert "OIM000" in done.stderr
+
+
 def test_the_audit_exits_0_only_when_nothing_is_wrong(sandbox: Sandbox) -> None:
     customer.orders_known_to(sandbox)
     well = manage("payment_audit")

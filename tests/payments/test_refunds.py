@@ -108,11 +108,23 @@ def test_request_of_what_is_no_whole_int_is_a_type_error(amount):
     assert Refund.objects.count() == 0
 
 
+@pytest.mark.parametrize("amount", [1, 99])
+def test_request_of_less_than_phonepe_gives_back_is_refused_unless_no_more_is_left(amount):
+    order = paid_order()
+
+    with pytest.raises(NotRefundable, match="100 paise or more"):
+        request(order, amount)
+    rest = paid_order(amount=100 + amount)
+    Refund.objects.filter(pk=request(rest, 100).pk).update(state="COMPLETED")
+
+    assert request(rest, amount).amount == amount
+
+
 @pytest.mark.parametrize("status", [s for s in Status if s != Status.SUCCESS])
 def test_request_for_an_unpaid_order_is_refused(status):
     order = make.order(status)
 
-    with pytest.raises(NotRefundable):
+    with pytest.raises(NotRefundable, match="has not been paid"):
         request(order)
 
     assert (Refund.objects.count(), jobs()) == (0, [])

@@ -6,11 +6,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from payments import completion, gateway
-from payments.models import PaymentOrder
+from payments.models import PaymentEvent, PaymentOrder
 from payments.states import CLOSED_UNPAID, Fulfilment, Source, Status
 
 WAIT_S = 20.0
@@ -24,9 +24,11 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("merchant_order_id", metavar="MERCHANT_ORDER_ID")
+        parser.add_argument("merchant_order_id", metavar="MERCHANT_ORDER_ID", nargs="?", default="")
 
     def handle(self, *, merchant_order_id: str, **options: Any) -> None:
+        if not merchant_order_id:  # argparse would exit with 2, which says "still pending"
+            raise CommandError("Which order? Give its id: verify_payment MERCHANT_ORDER_ID.")
         before = completion.find(merchant_order_id)
         if before is None:
             self.stderr.write(f"There is no order {merchant_order_id}.")
@@ -51,7 +53,14 @@ def _hindered(before: PaymentOrder, order: PaymentOrder) -> str:
         return ""
     if _is_held(before) and _is_held(order):
         return "Another process is asking about this order or delivering it just now; look again in a moment."
-    return "PhonePe gave no answer just now; the order stays watched." if is_waiting else ""
+    return f"PhonePe gave no answer just now{_trouble(order)}; the order stays watched." if is_waiting else ""
+
+
+def _trouble(order: PaymentOrder) -> str:
+    """What came in place of the last answer, in brackets; "" when nothing came."""
+    last = order.events.filter(kind=PaymentEvent.Kind.ANSWERED).order_by("pk").last()
+    message = last.detail.get("message") if last else None
+    return f" ({message})" if message else ""
 
 
 def _is_held(order: PaymentOrder) -> bool:
