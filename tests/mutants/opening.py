@@ -12,6 +12,7 @@ T_CHECKOUT, T_HOLDS, T_INBOX, T_REFUNDS, T_WEBHOOKS = (
     f"tests/payments/test_{name}.py" for name in ("checkout", "holds", "inbox", "refunds", "webhooks")
 )
 T_SLOTS, T_BOOKING = "tests/cart/test_slots.py", "tests/bookings/test_fulfilment.py"
+T_REQUESTS = "tests/payments/test_refund_requests.py"
 
 MUTANTS = (
     Mutant(
@@ -303,7 +304,7 @@ MUTANTS = (
         REFUNDS,
         "if not 0 < amount <= left:",
         "if not 0 < amount:",
-        (f"{T_REFUNDS}::test_request_of_an_impossible_sum_is_refused",),
+        (f"{T_REQUESTS}::test_request_of_an_impossible_sum_is_refused",),
     ),
     Mutant(
         "refund-beside-another",
@@ -311,7 +312,7 @@ MUTANTS = (
         REFUNDS,
         "if order.refunds.filter(state__in=REFUND_OPEN).exists():",
         "if False:",
-        (f"{T_REFUNDS}::test_request_while_another_is_under_way_is_refused",),
+        (f"{T_REQUESTS}::test_request_while_another_is_under_way_is_refused",),
     ),
     Mutant(
         "refund-request-without-lock",
@@ -319,7 +320,7 @@ MUTANTS = (
         REFUNDS,
         "    order = transitions.lock(found.pk)\n    return open_refund",
         "    order = found\n    return open_refund",
-        (f"{T_REFUNDS}::test_request_by_two_at_once_makes_one",),
+        (f"{T_REQUESTS}::test_request_by_two_at_once_makes_one",),
     ),
     Mutant(
         "refund-settle-without-lock",

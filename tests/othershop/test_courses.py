@@ -173,7 +173,9 @@ def test_a_learner_reads_that_the_money_goes_back_and_nobody_else_does(client):
 def test_a_learner_whose_refund_is_refused_keeps_the_seat():
     order = own_shop.order()
     settle(order, make.answer("COMPLETED"))
-    refunds.request(order.merchant_order_id, amount_paise=100, reason="r", requested_by="t", now=timezone.now())
+    refunds.request(
+        order.merchant_order_id, amount_paise=100, reason="r", requested_by="t", now=timezone.now()
+    )
 
     with pytest.raises(NotRefundable):
         leave(Enrolment.objects.get(), by="asha")

@@ -15,7 +15,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from payments import jobs, refunds, wakeups
 from payments.models import Refund
-from tests.payments.test_refunds import paid_order, request
+from tests.payments.refunding import paid_order, request
 from tests.processes import checker
 from tests.sandbox import Sandbox, wait_until
 
