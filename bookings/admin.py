@@ -56,9 +56,9 @@ class BookingAdmin(admin.ModelAdmin):
 
     def save_model(self, request, obj, form, change):
         to = form.moved_to()
-        obj.save(
-            update_fields=form.changed_data
-        )  # never a column that was read with the form, as when a mail went out
+        # Never a column that was read with the form, as when a mail went out.
+        moved = {"date", "time"} if to is not None else set()
+        obj.save(update_fields={*form.changed_data, *moved})
         if to is not None:
             slots.move(obj.cart_id, to)
 

@@ -52,9 +52,9 @@ def settle_attention(
 ) -> PaymentOrder:
     """Take the order from before people's eyes: `by` has seen to it, `reason` says how. No money moves.
 
-    The same reason is not raised again after that, and what was still held for the order is let go. Raises
-    NotFound, or NotSettleable when nothing needs a person, when it is something else than the attention that `by`
-    has `seen`, or when the booking of a paid order is still being tried.
+    The same reason is not raised again while nothing new is heard, and what was still held for the order is let
+    go. Raises NotFound, or NotSettleable when nothing needs a person, when it is something else than the attention
+    that `by` has `seen`, or when the booking of a paid order is still being tried.
     """
     order = _lock(merchant_order_id)
     why = order.attention

@@ -44,7 +44,8 @@ def start(payable: Payable) -> Started:
     """Open a payment for what the shop wants paid, or return the one that is open.
 
     Raises AlreadyPaid, NotPayable, or GatewayUnavailable: then whatever was begun is recorded and watched,
-    and the next call asks what became of it before it begins another.
+    and the next call asks what became of it before it begins another. Raises ValueError for a sum that PhonePe
+    would not take.
     """
     if PaymentOrder.objects.paid().filter(cart_id=payable.reference).exists():
         raise AlreadyPaid(ALREADY_PAID)
@@ -57,6 +58,10 @@ def start(payable: Payable) -> Started:
             return Started(resumed, created=False)
     if payable.hindrance:
         raise NotPayable(payable.hindrance)
+    if not shop.LOWEST_PAISE <= payable.amount_paise <= shop.HIGHEST_PAISE:
+        raise ValueError(
+            f"PhonePe takes {shop.LOWEST_PAISE} paise or more; amount_paise is {payable.amount_paise}."
+        )
     if not throttle.wait_for_turn(until=time.monotonic() + TURN_S):
         raise GatewayUnavailable(UNAVAILABLE)
     try:

@@ -31,7 +31,7 @@ CLOCK = timedelta(seconds=5)  # a time so much later than now was written by a w
 # for. Building whole rows of 200 orders costs as much as all other writing about them.
 CLAIMED = (
     "id", "merchant_order_id", "cart_id", "amount", "status", "created_at", "expires_at", "gateway_order_id",
-    "fulfilment", "fulfilment_reference", "holding", "attention", "nudged_by", "leased_until",
+    "fulfilment", "fulfilment_reference", "holding", "attention", "handled", "nudged_by", "leased_until",
 )  # fmt: skip
 DUE = """
         SELECT id FROM payments_order

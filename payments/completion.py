@@ -29,8 +29,8 @@ POLL_S = 0.05
 BY_HAND_GAP_S = 3.0
 TURN_S = 60.0
 MISMATCH_AGAIN = timedelta(hours=1)
-# Classes of PostgreSQL's errors: lost, in a wrong state, in conflict, short of something, locked, told to stop.
-PASSING = ("08", "25", "40", "53", "55", "57")
+# PostgreSQL's errors: lost, cut off or read-only after a failover, in conflict, short of something, locked, stopped.
+PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57")
 IN_DOUBT = (Attention.STILL_PENDING, Attention.UNSETTLED)  # which the next good answer ends
 _pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="verify")
 
@@ -55,7 +55,7 @@ def _will_pass(bug: Exception) -> bool:
     """Whether it is the database's own trouble: a lost connection, a conflict, a shortage, a lock, a time-out."""
     sqlstate = getattr(bug.__cause__, "sqlstate", None)
     is_lost = isinstance(bug, (OperationalError, InterfaceError)) and not sqlstate
-    return is_lost or (sqlstate or "")[:2] in PASSING
+    return is_lost or (sqlstate or "").startswith(PASSING)
 
 
 @transaction.atomic(durable=True)
@@ -90,7 +90,7 @@ def _settle(
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
     tells = answer.status is not None and (answer.status.completed or next_check is not None)
-    if order.attention == Attention.UNSETTLED:
+    if order.attention == Attention.UNSETTLED and answer.is_answer:
         transitions.set_attention(order, Attention.NONE, source=source, now=now)
     if order.status == Status.SUCCESS or answer.is_dead or tells:
         _end_doubt(order, source=source, now=now)
@@ -127,7 +127,8 @@ def changes_nothing(order: PaymentOrder, answer: Answer, *, now: datetime) -> cl
     next_check = _next_check(order, answer, verdict, came_from=order.status, now=now)
     if verdict != Verdict() or order.fulfilment or next_check is None or holds.ends(order, answer):
         return None
-    if order.attention in IN_DOUBT or _is_watched_in_vain(order, answer, next_check, now=now):
+    is_in_doubt = order.attention in IN_DOUBT or order.handled == Attention.STILL_PENDING
+    if is_in_doubt or _is_watched_in_vain(order, answer, next_check, now=now):
         return None
     return claims.Waiting(order, answer, order.noticed_by, next_check)
 

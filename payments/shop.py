@@ -53,7 +53,7 @@ class Payable:
 
     `hindrance` is a sentence for the customer when it cannot be paid for any more (its date is over, say):
     no new payment is opened then, but one that is open goes on. Raises TypeError unless the amount is a whole
-    int, ValueError when it is below 100 paise or the reference is not 1 to 64 characters.
+    int, ValueError when the reference is not 1 to 64 characters without a NUL.
     """
 
     reference: str
@@ -71,10 +71,6 @@ class Payable:
             )
         if type(self.amount_paise) is not int:  # True is an int as well
             raise TypeError(f"amount_paise must be a whole int, not {type(self.amount_paise).__name__}.")
-        if not LOWEST_PAISE <= self.amount_paise <= HIGHEST_PAISE:
-            raise ValueError(
-                f"PhonePe takes {LOWEST_PAISE} paise or more; amount_paise is {self.amount_paise}."
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 # PhonePe may not know yet an order whose creation is under way (wire reference §3.4, §4.4).
 UNKNOWN_IS_FINAL_AFTER = timedelta(minutes=2)
+AGAIN = (Attention.NONE, Attention.AUDIT, Attention.UNSETTLED)  # whatever a person has dealt with before
 EXPIRED_CODES = ("ORDER_EXPIRED",)
 NEWS = {Status.FAILED: News.PAYMENT_FAILED, Status.EXPIRED: News.PAYMENT_EXPIRED}
 
@@ -213,7 +214,7 @@ def set_attention(
     order: PaymentOrder, why: Attention, *, source: Source | str, now: datetime, **detail: Any
 ) -> None:
     """Put the order before a person's eyes; once for the same reason, and not for what a person dealt with."""
-    was_handled = why == order.handled and why not in (Attention.NONE, Attention.AUDIT)
+    was_handled = why == order.handled and why not in AGAIN
     if why == order.attention or was_handled:
         return
     order.attention, order.attention_at = why, now

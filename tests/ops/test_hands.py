@@ -113,7 +113,9 @@ def test_refund_asks_once_more_with_the_sum_before_anything_happens(boss):
     assert Refund.objects.count() == 0
 
 
-@pytest.mark.parametrize(("amount", "paise", "left"), [("1499.00", 149900, ""), ("0.01", 1, "unfulfillable")])
+@pytest.mark.parametrize(
+    ("amount", "paise", "left"), [("1499.00", 149900, ""), ("1.00", 100, "unfulfillable")]
+)
 def test_refund_when_sure_is_recorded_with_the_persons_name(boss, amount, paise, left):
     order = rows.undelivered(attention=Attention.UNFULFILLABLE)
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from payments.management.commands import verify_payment
-from payments.models import PaymentEvent, PaymentOrder
+from payments.models import GatewayThrottle, PaymentEvent, PaymentOrder
 from payments.states import Attention, Status
 from tests import make
 
@@ -28,9 +28,9 @@ def paid(**fields: Any) -> PaymentOrder:
     return make.order(Status.SUCCESS, gateway_state="COMPLETED", **values)
 
 
-def settle(order_id: str, by: str = "asha", reason: str = "The bank returned it.") -> str:
+def settle(order_id: str, by: str = "asha", reason: str = "The bank returned it.", **more: str) -> str:
     out = StringIO()
-    call_command("settle_attention", order_id, by=by, reason=reason, stdout=out)
+    call_command("settle_attention", order_id, by=by, reason=reason, stdout=out, **more)
     return out.getvalue()
 
 
@@ -43,6 +43,16 @@ def verify(order: PaymentOrder) -> tuple[int, str, str]:
 
 
 # -- settle_attention ---------------------------------------------------------------------
+
+
+def test_settle_attention_of_what_has_become_something_else_meanwhile_is_refused():
+    order = paid(attention=Attention.AMOUNT_MISMATCH, attention_at=timezone.now())
+
+    with pytest.raises(CommandError, match="something else by now"):
+        settle(order.merchant_order_id, seen="still_pending")
+
+    order.refresh_from_db()
+    assert order.attention == "amount_mismatch"
 
 
 def test_settle_attention_takes_the_order_from_before_people_and_says_who_did():
@@ -142,4 +152,16 @@ def test_verify_payment_when_phonepe_does_not_answer_says_so():
     code, told, errors = verify(order)  # nobody listens where the tests' settings lead
 
     assert (code, told) == (2, f"{order.merchant_order_id}: INITIATED")
+    assert errors.startswith("PhonePe gave no answer just now (")
+    assert "cannot connect" in errors
+
+
+def test_verify_payment_whose_call_was_not_made_gives_no_old_reason(monkeypatch):
+    monkeypatch.setattr(verify_payment, "WAIT_S", 0.1)
+    order = make.order()
+    verify(order)
+    GatewayThrottle.objects.update(blocked_until=timezone.now() + timedelta(minutes=1))
+
+    _, _, errors = verify(order)
+
     assert errors == "PhonePe gave no answer just now; the order stays watched."

@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 
+from payments import checkout
+from payments.models import PaymentOrder
 from payments.shop import Payable
 
 
-@pytest.mark.parametrize("amount", [100, 149900, 10**15])
-def test_an_amount_that_phonepe_takes_is_payable(amount):
+@pytest.mark.parametrize("amount", [0, 100, 149900, 10**15])
+def test_a_whole_int_is_an_amount_also_of_what_costs_nothing_any_more(amount):
     assert Payable("course-7-user-3", amount).amount_paise == amount
 
 
@@ -20,10 +22,13 @@ def test_an_amount_that_is_no_whole_int_is_a_type_error_that_names_the_type(amou
         Payable("course-7-user-3", amount)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("amount", [-5, 0, 50, 99, 10**15 + 1])
-def test_an_amount_that_phonepe_does_not_take_is_a_value_error_that_says_the_least(amount):
+def test_a_payment_that_phonepe_would_not_take_is_a_value_error_and_begins_nothing(amount):
     with pytest.raises(ValueError, match=f"100 paise or more; amount_paise is {amount}"):
-        Payable("course-7-user-3", amount)
+        checkout.start(Payable("course-7-user-3", amount))
+
+    assert not PaymentOrder.objects.exists()
 
 
 @pytest.mark.parametrize("reference", ["c", "c" * 64, "कोर्स/7 ?"])

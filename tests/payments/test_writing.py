@@ -14,6 +14,7 @@ from payments import claims, completion, together, transitions, wakeups
 from payments.models import Checker, PaymentOrder
 from payments.states import Source, Status
 from payments.writing import Answered, Checked, Writer
+from phonepe_pg import Unavailable
 from tests import make
 from tests.payments.settling import Kind, kinds, refusing
 from tests.payments.shop import LOCKED
@@ -71,6 +72,37 @@ def test_an_answer_that_cannot_be_settled_is_kept_if_it_can_and_its_order_is_bef
     assert (bad.leased_until, bad.next_check_at > timezone.now()) == (None, True)
     assert (Kind.ANSWERED in kinds(bad)) == bool(recorded)
     assert "the log says why" in bad.events.get(kind=Kind.ATTENTION).detail["reason"]
+
+
+def test_an_answer_that_cannot_be_settled_calls_a_person_again_whoever_has_seen_to_the_last_one():
+    (order,) = claimed(make.order(handled="unsettled"))
+
+    with refusing(order, "23514", kind="moved"):
+        write_down((order, make.answer("COMPLETED")))
+
+    order.refresh_from_db()
+    assert order.attention == "unsettled"
+
+
+@pytest.mark.parametrize(
+    ("answer", "attention"), [(make.trouble(Unavailable("down")), "unsettled"), (make.answer("PENDING"), "")]
+)
+def test_what_could_not_be_settled_needs_a_person_until_there_is_an_answer(answer, attention):
+    (order,) = claimed(make.order(attention="unsettled"))
+
+    write_down((order, answer))
+
+    order.refresh_from_db()
+    assert order.attention == attention
+
+
+def test_a_doubt_that_a_person_has_settled_may_be_raised_again_once_phonepe_has_spoken():
+    (order,) = claimed(make.order(Status.CANCELLED, handled="still_pending"))
+
+    write_down((order, make.answer("PENDING")))
+
+    order.refresh_from_db()
+    assert order.handled == ""
 
 
 def test_an_answer_that_cannot_be_judged_does_not_keep_the_others(monkeypatch, logs):

@@ -15,7 +15,7 @@ from payments.states import Attention
 REFUSED, UNKNOWN = 1, 4
 EPILOG = """
 No money moves: give it back first, or see to it in PhonePe's dashboard. The same reason is not raised again for
-this order; name and reason stay in its timeline (payment_status MERCHANT_ORDER_ID).
+this order while nothing new is heard of it; name and reason stay in its timeline (payment_status MERCHANT_ORDER_ID).
 
 example:
   manage.py settle_attention OKP-... --by asha --reason "The bank returned the sum, reference 4711."
@@ -37,14 +37,21 @@ class Command(BaseCommand):
         parser.add_argument("merchant_order_id", metavar="MERCHANT_ORDER_ID")
         parser.add_argument("--by", required=True, metavar="NAME", help="who has seen to it")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="how")
+        parser.add_argument(
+            "--seen",
+            choices=[str(why) for why in Attention if why],
+            help="what it needed a person for when you looked: anything else by now is left as it is",
+        )
 
-    def handle(self, *, merchant_order_id: str, by: str, reason: str, **options: Any) -> None:
+    def handle(
+        self, *, merchant_order_id: str, by: str, reason: str, seen: str | None, **options: Any
+    ) -> None:
         by, reason = by.strip(), reason.strip()
         if not by or not reason:
             raise CommandError("--by and --reason must say something.")
         now = timezone.now()
         try:
-            order = byhand.settle_attention(merchant_order_id, by=by, reason=reason, now=now)
+            order = byhand.settle_attention(merchant_order_id, by=by, reason=reason, seen=seen, now=now)
         except NotFound:
             raise CommandError(f"There is no order {merchant_order_id}.", returncode=UNKNOWN) from None
         except byhand.NotSettleable as refusal:

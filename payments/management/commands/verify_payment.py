@@ -53,11 +53,17 @@ def _hindered(before: PaymentOrder, order: PaymentOrder) -> str:
         return ""
     if _is_held(before) and _is_held(order):
         return "Another process is asking about this order or delivering it just now; look again in a moment."
-    return f"PhonePe gave no answer just now{_trouble(order)}; the order stays watched." if is_waiting else ""
+    return (
+        f"PhonePe gave no answer just now{_trouble(before, order)}; the order stays watched."
+        if is_waiting
+        else ""
+    )
 
 
-def _trouble(order: PaymentOrder) -> str:
-    """What came in place of the last answer, in brackets; "" when nothing came."""
+def _trouble(before: PaymentOrder, order: PaymentOrder) -> str:
+    """What came in place of an answer, in brackets; "" when nothing came."""
+    if order.asks == before.asks:
+        return ""
     last = order.events.filter(kind=PaymentEvent.Kind.ANSWERED).order_by("pk").last()
     message = last.detail.get("message") if last else None
     return f" ({message})" if message else ""
