@@ -38,7 +38,8 @@ def send_confirmation(booking_id: str) -> bool:
     """Mail the booking's confirmation once; whether this call sent it. Safe to repeat and to race.
 
     The row stays locked while the mail server answers. Only here and in `send_notice` do we hold a lock over
-    the network: nobody else waits for this row, and a second sender must wait for the first one's outcome.
+    the network: a second sender must wait for the first one's outcome, and so must staff who change the
+    booking; no customer does.
     """
     booking = Booking.objects.select_for_update(of=("self",), no_key=True).get(booking_id=booking_id)
     if booking.confirmation_sent_at is not None:
