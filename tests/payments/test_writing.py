@@ -69,7 +69,7 @@ def test_an_answer_that_cannot_be_settled_is_kept_if_it_can_and_its_order_is_bef
     bad.refresh_from_db()
     assert ([one.order.pk for one in told], logs.count("an order could not be settled")) == ([good.pk], 1)
     assert (bad.status, bad.gateway_state, bad.attention) == ("INITIATED", recorded, "unsettled")
-    assert (bad.leased_until, bad.next_check_at > timezone.now()) == (None, True)
+    assert (bad.leased_until, bad.next_check_at > bad.attention_at) == (None, True)
     assert (Kind.ANSWERED in kinds(bad)) == bool(recorded)
     assert "the log says why" in bad.events.get(kind=Kind.ATTENTION).detail["reason"]
 
