@@ -9,28 +9,24 @@ from cart import slots
 class BookingForm(forms.ModelForm):
     """Where, for whom and when; a new time must have a place left."""
 
+    moved_to = None  # the `When` that a changed date or time asks for, once the form is clean
+
     def clean(self):
         """The new time stays locked until the booking is saved, so that its place is still there then."""
         cleaned = super().clean()
         # First the booking, which a mail may be holding for a minute: no customer shall wait for the slot meanwhile.
         Booking.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
-        was, to = slots.booked_at(self.instance.cart_id), self.moved_to()
-        if was is None or to is None:
+        was = slots.booked_at(self.instance.cart_id)  # none: of before there were slots, and free to move
+        day, at = cleaned.get("date"), cleaned.get("time")
+        if was is None or day is None or at is None or (day, at) == (was.date, was.time):
             return cleaned
+        self.moved_to = slots.When(was.puja_id, day, at)
         try:
-            slots.lock_both(was, to)
-            slots.refuse_full(to, now=timezone.localtime())
+            slots.lock_both(was, self.moved_to)
+            slots.refuse_full(self.moved_to, now=timezone.localtime())
         except slots.SlotFull as full:
             raise forms.ValidationError({"time": full.message}) from full
         return cleaned
-
-    def moved_to(self):
-        """The `When` that a changed date or time asks for; None when nothing moves, or no place was ever taken."""
-        day, at = self.cleaned_data.get("date"), self.cleaned_data.get("time")
-        slot = slots.booked_at(self.instance.cart_id)
-        if slot is None or day is None or at is None or (day, at) == (slot.date, slot.time):
-            return None
-        return slots.When(slot.puja_id, day, at)
 
 
 @admin.register(Booking)
@@ -55,12 +51,11 @@ class BookingAdmin(admin.ModelAdmin):
     )
 
     def save_model(self, request, obj, form, change):
-        to = form.moved_to()
         # Never a column that was read with the form, as when a mail went out.
-        moved = {"date", "time"} if to is not None else set()
+        moved = {"date", "time"} if form.moved_to else set()
         obj.save(update_fields={*form.changed_data, *moved})
-        if to is not None:
-            slots.move(obj.cart_id, to)
+        if form.moved_to:
+            slots.move(obj.cart_id, form.moved_to)
 
     def has_add_permission(self, request):
         return False

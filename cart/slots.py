@@ -214,7 +214,9 @@ def _locked(when: When) -> Slot | None:
     """The slot with its row locked, made on first need; None when the puja is gone."""
     rows = _slots(when).select_for_update(no_key=True)
     slot = rows.first()
-    return slot if slot is not None or not _make_if_missing(when) else rows.get()
+    if slot is None and _make_if_missing(when):
+        slot = rows.get()
+    return slot
 
 
 def _make_if_missing(when: When) -> bool:

@@ -101,11 +101,7 @@ def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) 
     The shop may refuse again: then the policy decides about the money as it did before. Raises NotFound, or
     NotDeliverable when the order was not refused or some of its money went back.
     """
-    book = partial(_book_anyway, merchant_order_id, by=by, reason=reason, now=now)
-    try:
-        return book(undelivered=None)
-    except fulfilment.Spoiled as bug:
-        return book(undelivered=bug)
+    return fulfilment.anew(partial(_book_anyway, merchant_order_id, by=by, reason=reason, now=now))
 
 
 @transaction.atomic(durable=True)

@@ -17,15 +17,13 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.base import ModelState
 
-from payments import asked, durable, wakeups
+from payments import asked, durable, schedule, wakeups
 from payments.answers import Answer
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Source, Status
 
 # Longer than a question can take (gateway.ASK_LIMIT_S) and its answer needs to be written down.
 LEASE = timedelta(seconds=20)
-
-CLOCK = timedelta(seconds=5)  # a time so much later than now was written by a wrong clock, and says nothing
 
 # What is needed to ask, to judge and to report; the rest (a snapshot, a pay page, ten instants) comes when asked
 # for. Building whole rows of 200 orders costs as much as all other writing about them.
@@ -132,7 +130,7 @@ def claim_one(
     """
     free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
     if not_asked_since is not None:
-        lately = Q(asked_at__gte=not_asked_since, asked_at__lte=now + CLOCK)
+        lately = Q(asked_at__gte=not_asked_since, asked_at__lte=now + schedule.CLOCK)
         free &= Q(asked_at__isnull=True) | ~lately
     until = now + lease
     with transaction.atomic(durable=True):

@@ -42,9 +42,7 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     Raises what the moves raised: then the answer is recorded by itself, and the order is before a person.
     """
     try:
-        return _settle(order_id, answer, source=source, now=now)
-    except fulfilment.Spoiled as bug:  # once more, and this time without the shop
-        return _settle(order_id, answer, source=source, now=now, undelivered=bug)
+        return fulfilment.anew(partial(_settle, order_id, answer, source=source, now=now))
     except Exception as bug:
         if not _will_pass(bug):
             _set_aside(order_id, answer, bug, source=source, now=now)
@@ -78,7 +76,7 @@ def _set_aside(order_id: int, answer: Answer, bug: Exception, *, source: Source,
 
 @transaction.atomic(durable=True)
 def _settle(
-    order_id: int, answer: Answer, *, source: Source, now: datetime, undelivered: Exception | None = None
+    order_id: int, answer: Answer, *, source: Source, now: datetime, undelivered: Exception | None
 ) -> PaymentOrder:
     order = transitions.lock(order_id)
     came_from = order.status
@@ -138,14 +136,11 @@ def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
 
     Ends the claim on any paid order, also on one that was delivered while it was being claimed.
     """
-    try:
-        return _fulfil_again(order_id, None, now=now)
-    except fulfilment.Spoiled as bug:
-        return _fulfil_again(order_id, bug, now=now)
+    return fulfilment.anew(partial(_fulfil_again, order_id, now=now))
 
 
 @transaction.atomic(durable=True)
-def _fulfil_again(order_id: int, undelivered: Exception | None, *, now: datetime) -> PaymentOrder:
+def _fulfil_again(order_id: int, *, now: datetime, undelivered: Exception | None) -> PaymentOrder:
     order = transitions.lock(order_id)
     if order.status == Status.SUCCESS:
         order.leased_until = order.next_check_at = None
@@ -166,7 +161,7 @@ def verify(order: PaymentOrder, *, source: Source, within_s: float, not_before_s
     if order.status == Status.SUCCESS and not _may_be_delivered(order, source, now=now):
         return order
     not_asked_since = now - timedelta(seconds=not_before_s)
-    if order.asked_at and not_asked_since <= order.asked_at <= now + claims.CLOCK:
+    if order.asked_at and not_asked_since <= order.asked_at <= now + schedule.CLOCK:
         return order
     claimed = claims.claim_one(order.pk, now=now, not_asked_since=not_asked_since)
     if claimed is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 from django.db import transaction
@@ -13,6 +15,7 @@ from payments.errors import NotRefundable, Unfulfillable
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import Attention, Fulfilment, Source
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 ATTENTION_AFTER = 3  # raised this often, a person should look while we go on trying
@@ -23,12 +26,23 @@ class Spoiled(Exception):
     """Delivering has spoiled the transaction that it ran in, by a lost connection say; it has to be given up."""
 
 
+def anew(work: Callable[..., T]) -> T:
+    """Do `work(undelivered=None)`, a transaction that may deliver; should that spoil it, once more without the shop.
+
+    The second time `undelivered` is what is to be noted in place of delivering.
+    """
+    try:
+        return work(undelivered=None)
+    except Spoiled as bug:
+        return work(undelivered=bug)
+
+
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
     """Let the shop deliver a SUCCESS order whose fulfilment is DUE, and note what came of it.
 
     The caller holds the transaction and the order's lock. The shop's function runs in a savepoint, and so
     does the writing of its reference: what was written before it raised is undone, the record of the
-    money is not. Raises Spoiled: then the caller does its work anew, with `try_again_later` in place of this.
+    money is not. Raises Spoiled: then the caller does its work `anew`, with `try_again_later` in place of this.
     """
     try:
         _deliver(order, source=source, now=now)

@@ -22,6 +22,8 @@ AFTER_DEADLINE = (timedelta(0), GRACE, timedelta(minutes=10))
 LATE_EVERY = timedelta(hours=1)
 FAILED_AGAIN = timedelta(minutes=5)  # a FAILED is looked at once more
 
+CLOCK = timedelta(seconds=5)  # a time so much later than now was written by a wrong clock, and says nothing
+
 LADDER_S = tuple(accumulate(STEPS_S, initial=FIRST_S))
 UNREADABLE_FOR = timedelta(
     hours=1

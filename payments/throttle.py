@@ -33,7 +33,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from payments import durable
+from payments import durable, schedule
 from payments.answers import Answer
 from payments.models import GatewayThrottle
 from phonepe_pg import Malformed, Misconfigured, OutcomeUnknown, PhonePeError, RateLimited, Unavailable
@@ -55,7 +55,6 @@ PAUSE_S = (1.0, 60.0)
 PROBE_S = 15.0  # a half-open breaker waits this long for the word of its probe
 PRIORITY_S = 0.3
 SHARED_EVERY_S, SHARED = 4.0, 0.25  # so much of it is the background's as well, however many customers wait
-CLOCK_S = 5.0  # a time so much later than any of us would write it is a wrong clock's
 # Every batch of every checker comes by here: two statements instead of five, and a sixth of what the ORM costs.
 FIELDS = [field.attname for field in GatewayThrottle._meta.concrete_fields]
 SEEN = f"SELECT {', '.join(FIELDS)}, xmin::text FROM payments_throttle WHERE id = 1"  # noqa: S608  our own columns
@@ -250,7 +249,7 @@ def _for_customers_s(row: GatewayThrottle, now: datetime) -> float:
 
 def _forget_the_future(row: GatewayThrottle, now: datetime) -> None:
     """Who wrote by a clock that is an hour ahead, or before it was set back, shall not stop everybody for an hour."""
-    latest = now + timedelta(seconds=CLOCK_S)
+    latest = now + schedule.CLOCK
     row.refilled_at = now if row.refilled_at > latest else row.refilled_at
     if row.priority_until and row.priority_until > latest:
         row.priority_until = None

@@ -87,9 +87,9 @@ MUTANTS = (
     Mutant(
         "money-goes-with-the-connection",
         "a shop that loses the connection does not take the record of the money with it",
-        COMPLETION,
-        "source=source, now=now, undelivered=bug)",
-        "source=source, now=now)",
+        FULFILMENT,
+        "        return work(undelivered=bug)\n",
+        "        return work(undelivered=None)\n",
         (
             "tests/payments/test_writing.py::test_a_shop_that_loses_the_connection_each_time_keeps_nothing_from_being_recorded",
         ),
