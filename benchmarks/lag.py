@@ -21,6 +21,7 @@ from benchmarks import plots as drawing
 from benchmarks import running
 from benchmarks.lag_orders import Booked, Order, by_step, make, make_on_ladder
 from benchmarks.tables import Table, show
+from tests.ports import free_port
 
 OTHERS = (0, 1_000) if running.QUICK else (0, 100, 1_000)
 LATENCY_S = 0.05
@@ -81,7 +82,7 @@ def main() -> dict[str, Any]:
     """Measure every way under every load."""
     running.prepare_database()
     running.use_django()
-    port = running.free_port()
+    port = free_port()
     with (
         running.emulator(**_switches(port)) as emulator,
         running.web(emulator, port) as web,

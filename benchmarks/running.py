@@ -160,13 +160,6 @@ def control(origin: str, path: str, body: dict[str, Any] | None = None) -> Any:
         return json.load(answer)
 
 
-def free_port() -> int:
-    """A TCP port of this machine that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def listens(port: int) -> bool:
     """Whether somebody waits for connections at this port."""
     with socket.socket() as probe:

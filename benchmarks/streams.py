@@ -20,6 +20,7 @@ import psutil
 
 from benchmarks import running
 from benchmarks.tables import Table
+from tests.ports import free_port
 
 STREAMS = 500 if running.QUICK else 2000
 CHANGES = 50 if running.QUICK else 200
@@ -38,7 +39,7 @@ def measure(origin: str) -> Figures:
     running.manage("seed_catalog")
     running.manage("make_orders", str(STREAMS), "--unregistered")
     _allow_descriptors()
-    port, settings = running.free_port(), {"PHONEPE_BASE_URL": f"{origin}/apis/pg-sandbox"}
+    port, settings = free_port(), {"PHONEPE_BASE_URL": f"{origin}/apis/pg-sandbox"}
     with running.started("stream", *_server(port), quiet=True, **settings), running.database() as connection:
         running.wait_until(lambda: running.listens(port), "the stream service to listen")
         carts = connection.execute("SELECT cart_id FROM payments_order").fetchall()

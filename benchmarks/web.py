@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks import plots as drawing
 from benchmarks import running, streams
 from benchmarks.tables import Table, show
+from tests.ports import free_port
 
 TURNS = 1 if running.QUICK else 3
 SECONDS = 3.0 if running.QUICK else 5.0
@@ -115,7 +116,7 @@ def _load(port: int, seconds: float = SECONDS) -> dict[str, float]:
 
 @contextmanager
 def _ours(origin: str, *server: str) -> Iterator[int]:
-    port = running.free_port()
+    port = free_port()
     address = ("--host", "127.0.0.1", "--port", str(port), "--no-ws", "--log-level", "error")
     settings = {"PHONEPE_BASE_URL": f"{origin}/apis/pg-sandbox"}
     with _up("web", port, "-m", "granian", *address, *server, **settings):
@@ -124,7 +125,7 @@ def _ours(origin: str, *server: str) -> Iterator[int]:
 
 @contextmanager
 def _plain() -> Iterator[int]:
-    port = running.free_port()
+    port = free_port()
     with _up("plain", port, *PLAIN, "--bind", f"127.0.0.1:{port}"):
         yield port
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -95,13 +94,6 @@ def web(
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
         yield url
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

@@ -16,7 +16,8 @@ from django.core.management import call_command
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.missing import missing
-from tests.processes import ROOT, checker, free_port, web
+from tests.ports import free_port
+from tests.processes import ROOT, checker, web
 from tests.sandbox import Sandbox, wait_until
 
 SCREENSHOTS = ROOT / "var" / "screenshots"

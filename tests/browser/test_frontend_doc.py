@@ -27,7 +27,8 @@ from tests.browser.customer import press
 from tests.browser.frontend_doc import FILES, TEXT, at
 from tests.cart import rows as cart_rows
 from tests.journeys.customer import orders_known_to
-from tests.processes import ROOT, free_port, web
+from tests.ports import free_port
+from tests.processes import ROOT, web
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.chaos.plan import LIFE_S
-from tests.processes import ROOT, free_port
+from tests.ports import free_port
+from tests.processes import ROOT
 
 CHECKERS = 3
 WEBS = 2

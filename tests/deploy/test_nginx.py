@@ -23,7 +23,8 @@ import pytest
 
 from tests.deploy.tools import DEPLOY, PATH, run
 from tests.journeys import customer
-from tests.processes import _answers, free_port, started
+from tests.ports import free_port
+from tests.processes import _answers, started
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -22,7 +22,8 @@ from guard.rules import DEFAULTS, WATCHED, rules
 from tests import make
 from tests.cart import rows as cart_rows
 from tests.journeys import customer
-from tests.processes import free_port, web
+from tests.ports import free_port
+from tests.processes import web
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.processes import free_port, web
+from tests.ports import free_port
+from tests.processes import web
 from tests.sandbox import Sandbox
 
 

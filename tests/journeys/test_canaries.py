@@ -23,7 +23,8 @@ from bookings.models import Booking
 from payments.models import PaymentEvent, PaymentOrder, WebhookDelivery
 from tests.journeys import customer
 from tests.mailserver import MailServer
-from tests.processes import checker, database_url, free_port, manage, web
+from tests.ports import free_port
+from tests.processes import checker, database_url, manage, web
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from payments.models import Checker
-from tests.processes import checker, free_port, manage, web
+from tests.ports import free_port
+from tests.processes import checker, manage, web
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from payments.models import WebhookDelivery
 from tests.journeys import customer
-from tests.processes import free_port, web
+from tests.ports import free_port
+from tests.processes import web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

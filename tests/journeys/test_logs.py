@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.journeys import customer
-from tests.processes import checker, free_port, web
+from tests.ports import free_port
+from tests.processes import checker, web
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,7 +14,8 @@ from bookings.models import Booking
 from payments import wakeups
 from payments.models import PaymentOrder
 from tests.journeys import customer
-from tests.processes import checker, free_port, started, web
+from tests.ports import free_port
+from tests.processes import checker, started, web
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from tests.journeys import customer
+from tests.ports import free_port
 from tests.postgres import Server
-from tests.processes import ROOT, checker, free_port, web
+from tests.processes import ROOT, checker, web
 from tests.sandbox import Sandbox, wait_until
 
 

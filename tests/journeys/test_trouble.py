@@ -15,7 +15,8 @@ from bookings.models import Booking
 from payments import claims
 from payments.models import PaymentEvent, PaymentOrder
 from tests.journeys import customer
-from tests.processes import checker, free_port, manage, started
+from tests.ports import free_port
+from tests.processes import checker, manage, started
 from tests.sandbox import Sandbox, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.journeys import customer
-from tests.processes import free_port, web
+from tests.ports import free_port
+from tests.processes import web
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

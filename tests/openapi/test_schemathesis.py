@@ -21,7 +21,8 @@ from payments.states import Fulfilment, Status
 from tests import make
 from tests.cart import rows
 from tests.journeys.customer import CREDENTIAL, orders_known_to
-from tests.processes import checker, free_port, web
+from tests.ports import free_port
+from tests.processes import checker, web
 from tests.sandbox import Sandbox
 
 CONFIG = Template(Path(__file__).with_name("schemathesis.toml").read_text())

@@ -18,7 +18,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from tests.processes import free_port, started
+from tests.ports import free_port
+from tests.processes import started
 from tests.sandbox import Sandbox, wait_until
 
 PROCFILE = Path(__file__).with_name("Procfile")
