@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from bookings.models import Booking, Notice
 from catalog.money import rupees
+from payments.fulfilment import ProcessEnded
 from payments.models import PaymentEvent, PaymentOrder, Refund, WebhookDelivery
 from payments.states import Attention
 
@@ -126,7 +127,10 @@ def _unfulfillable(event: PaymentEvent) -> Line:
 
 
 def _raised(event: PaymentEvent) -> Line:
-    title = f"Booking failed with {event.detail.get('error')}"
+    error = event.detail.get("error")
+    title = f"Booking failed with {error}"
+    if error == ProcessEnded.__name__:
+        title = "Whoever was to book it was killed, time and again"
     return Line(event.at, event.kind, title, "It is tried again.", tone="bad", raw=event.detail)
 
 

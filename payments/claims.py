@@ -14,8 +14,9 @@ from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, When
 from django.db.models.base import ModelState
+from django.db.models.functions import Greatest
 
 from payments import asked, durable, schedule, wakeups
 from payments.answers import Answer
@@ -30,7 +31,10 @@ LEASE = timedelta(seconds=20)
 CLAIMED = (
     "id", "merchant_order_id", "cart_id", "amount", "status", "created_at", "expires_at", "gateway_order_id",
     "fulfilment", "fulfilment_reference", "holding", "attention", "handled", "nudged_by", "leased_until",
+    "crash_count",
 )  # fmt: skip
+# Who ends a claim empties `leased_until`: where it is found full, its holder was lost.
+CRASH_COUNT = Greatest(F("crash_count"), Case(When(leased_until__isnull=False, then=1), default=0))
 DUE = """
         SELECT id FROM payments_order
         WHERE next_check_at <= %(due_by)s AND (leased_until IS NULL OR leased_until <= %(now)s)
@@ -40,7 +44,10 @@ DUE = """
 # An array is made once; a plan may run the subquery of an IN, and its LIMIT, per row. Both halves read one
 # partial index, from its two ends; what both find, when little is due, is taken once.
 CLAIM = f"""
-    UPDATE payments_order SET leased_until = %(until)s, next_check_at = %(until)s
+    UPDATE payments_order SET
+        leased_until = %(until)s,
+        next_check_at = %(until)s,
+        crash_count = greatest(crash_count, (leased_until IS NOT NULL)::int)
     WHERE id = ANY (
         ARRAY({DUE.format(end="ASC", limit="%(longest)s")}) || ARRAY({DUE.format(end="DESC", limit="%(latest)s")})
     )
@@ -60,6 +67,7 @@ PUT_BACK = """
     )
     UPDATE payments_order o SET
         leased_until = NULL,
+        crash_count = 0,
         asks = o.asks + 1,
         asked_after_ms = (o.asked_after_ms || v.after_ms)[greatest(1, cardinality(o.asked_after_ms) + 2 - %(keep)s):],
         asked_at = v.asked_at,
@@ -134,7 +142,9 @@ def claim_one(
         free &= Q(asked_at__isnull=True) | ~lately
     until = now + lease
     with transaction.atomic(durable=True):
-        taken = PaymentOrder.objects.filter(free, pk=order_id).update(leased_until=until, next_check_at=until)
+        taken = PaymentOrder.objects.filter(free, pk=order_id).update(
+            leased_until=until, next_check_at=until, crash_count=CRASH_COUNT
+        )
         return PaymentOrder.objects.get(pk=order_id) if taken else None
 
 

@@ -42,7 +42,7 @@ def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> P
     Raises what the moves raised: then the answer is recorded by itself, and the order is before a person.
     """
     try:
-        return fulfilment.anew(partial(_settle, order_id, answer, source=source, now=now))
+        return fulfilment.anew(partial(_settle, order_id, answer, source=source, now=now), claimed=order_id)
     except Exception as bug:
         if not _will_pass(bug):
             _set_aside(order_id, answer, bug, source=source, now=now)
@@ -136,15 +136,15 @@ def fulfil_again(order_id: int, *, now: datetime) -> PaymentOrder:
 
     Ends the claim on any paid order, also on one that was delivered while it was being claimed.
     """
-    return fulfilment.anew(partial(_fulfil_again, order_id, now=now))
+    return fulfilment.anew(partial(_fulfil_again, order_id, now=now), claimed=order_id)
 
 
 @transaction.atomic(durable=True)
 def _fulfil_again(order_id: int, *, now: datetime, undelivered: Exception | None) -> PaymentOrder:
     order = transitions.lock(order_id)
     if order.status == Status.SUCCESS:
-        order.leased_until = order.next_check_at = None
-        order.save(update_fields=["leased_until", "next_check_at"])
+        order.leased_until, order.next_check_at, order.crash_count = None, None, 0
+        order.save(update_fields=["leased_until", "next_check_at", "crash_count"])
     deliver_if_due(order, undelivered, source=Source.CHECKER, now=now)
     return order
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 
 from payments import contained, holds, refunds, schedule, shop, transitions, wakeups
 from payments.errors import NotRefundable, Unfulfillable
@@ -18,23 +19,39 @@ from payments.states import Attention, Fulfilment, Source
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
+MAX_CRASHES = 3  # in a row; the first may have been another order's
 ATTENTION_AFTER = 3  # raised this often, a person should look while we go on trying
 SLOW_S = 2.0
+
+
+class ProcessEnded(Exception):
+    """Delivering has ended the process that it ran in, time and again."""
 
 
 class Spoiled(Exception):
     """Delivering has spoiled the transaction that it ran in, by a lost connection say; it has to be given up."""
 
 
-def anew(work: Callable[..., T]) -> T:
+def anew(work: Callable[..., T], *, claimed: int | None = None) -> T:
     """Do `work(undelivered=None)`, a transaction that may deliver; should that spoil it, once more without the shop.
 
-    The second time `undelivered` is what is to be noted in place of delivering.
+    The second time, and when the order of the id `claimed` has ended too many processes, `undelivered` is what is
+    to be noted in place of delivering.
     """
     try:
-        return work(undelivered=None)
+        return work(undelivered=_expect_crash(claimed) if claimed else None)
     except Spoiled as bug:
         return work(undelivered=bug)
+
+
+def _expect_crash(order_id: int) -> ProcessEnded | None:
+    """Count this try, should its order have lost a process before: whatever ends this one takes back all the rest.
+
+    Why it is not to be delivered this time, or None.
+    """
+    crashed = PaymentOrder.objects.filter(pk=order_id, crash_count__gt=0)
+    counted = crashed.update(crash_count=F("crash_count") + 1)
+    return ProcessEnded() if counted and crashed.filter(crash_count__gt=MAX_CRASHES).exists() else None
 
 
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:
@@ -121,9 +138,12 @@ def _refund(order: PaymentOrder, reason: str, *, now: datetime) -> bool:
 def try_again_later(order: PaymentOrder, bug: Exception, *, source: Source, now: datetime) -> None:
     """Note that delivering raised `bug`, and when it is tried again; the caller holds the order's lock."""
     order.fulfil_attempts += 1
+    if isinstance(bug, ProcessEnded):
+        order.fulfil_attempts = max(order.fulfil_attempts, ATTENTION_AFTER)
+        order.crash_count = MAX_CRASHES - 1  # the next try costs one process
     order.next_check_at = schedule.next_fulfilment(now=now, attempts=order.fulfil_attempts)
     order.leased_until = None
-    order.save(update_fields=["fulfil_attempts", "next_check_at", "leased_until"])
+    order.save(update_fields=["fulfil_attempts", "next_check_at", "leased_until", "crash_count"])
     transitions.record(
         order, PaymentEvent.Kind.FULFILMENT_RAISED, source=source, now=now, error=type(bug).__name__
     )

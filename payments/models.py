@@ -121,6 +121,11 @@ class PaymentOrder(models.Model):
 
     next_check_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
+    crash_count = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="1: whoever had claimed it was lost; more: how often it was taken up since; see `fulfilment`",
+    )
     nudged_at = models.DateTimeField(null=True, blank=True)
     nudged_by = models.CharField(max_length=10, choices=Source.choices, blank=True)
     verify_requested_at = models.DateTimeField(null=True, blank=True)

@@ -41,6 +41,7 @@ COLUMNS = {
     "gateway_state": "text", "status": "text", "completed_at": "timestamptz", "completed_by": "text",
     "fulfilment": "text", "failure_code": "text", "paid_at": "timestamptz", "payment_mode": "text", "utr": "text",
     "gateway_order_id": "text", "next_check_at": "timestamptz", "nudged_by": "text", "asked_after_ms": "int[]",
+    "crash_count": "int",
 }  # fmt: skip
 PAID = f"""
 UPDATE payments_order o SET {", ".join(f"{name} = v.{name}" for name in COLUMNS)}
@@ -62,8 +63,12 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS v(
 
 
 def looks_plain(order: PaymentOrder, answer: Answer) -> bool:
-    """Whether it is worth trying, by what was known when the order was claimed."""
-    return order.status == Status.INITIATED and answer.status is not None and answer.status.completed
+    """Whether it is worth trying, by what was known when the order was claimed.
+
+    One whose last holder was lost may end this process as well: it shall not take the others with it.
+    """
+    is_paid = answer.status is not None and answer.status.completed
+    return order.status == Status.INITIATED and is_paid and not order.crash_count
 
 
 @transaction.atomic(durable=True)

@@ -104,8 +104,8 @@ def note_answer(order: PaymentOrder, answer: Answer, *, now: datetime) -> list[s
     """
     order.asks += 1
     order.asked_after_ms = asked.log(order, answer)
-    order.leased_until = None
-    fields = ["asks", "asked_after_ms", "leased_until"]
+    order.leased_until, order.crash_count = None, 0
+    fields = ["asks", "asked_after_ms", "leased_until", "crash_count"]
     is_newest = order.asked_at is None or answer.asked_at >= order.asked_at
     if is_newest:
         order.asked_at = answer.asked_at

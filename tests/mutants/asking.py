@@ -17,8 +17,8 @@ MUTANTS = (
         "claim-without-lease",
         "a claimed order is nobody else's",
         CLAIMS,
-        "SET leased_until = %(until)s, next_check_at = %(until)s\n",
-        "SET next_check_at = next_check_at\n",
+        "        leased_until = %(until)s,\n        next_check_at = %(until)s,\n",
+        "        next_check_at = next_check_at,\n",
         (T_CLAIMS,),
     ),
     Mutant(

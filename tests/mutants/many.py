@@ -7,11 +7,20 @@ from tests.mutants.mutant import Mutant
 CONTAINED = "payments/contained.py"
 TOGETHER, MANY, SLOTS = "payments/together.py", "bookings/many.py", "cart/slots.py"
 T_TOGETHER, T_MANY = "tests/payments/test_together.py", "tests/bookings/test_many.py"
+DEADLY = "tests/journeys/test_deadly_delivery.py"
 NOT_PLAIN = f"{T_TOGETHER}::test_settle_together_leaves_to_single_settling_whatever_is_not_plain"
 NO_WAIT = f"{T_TOGETHER}::test_settle_together_waits_for_nobody_and_leaves_what_others_hold"
 AS_SINGLE = f"{T_TOGETHER}::test_settle_together_leaves_rows_and_trail_as_single_settling_does"
 
 MUTANTS = (
+    Mutant(
+        "crashed-settled-with-others",
+        "an order that ends its process takes no other with it time and again",
+        TOGETHER,
+        "is_paid and not order.crash_count",
+        "is_paid",
+        (DEADLY,),
+    ),
     Mutant(
         "together-without-row-lock",
         "callers that settle one order at once come in line",

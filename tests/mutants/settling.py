@@ -12,6 +12,14 @@ JUDGE, HOLDS, VERIFY = (f"tests/payments/test_{name}.py" for name in ("judge", "
 
 MUTANTS = (
     Mutant(
+        "crash-not-counted",
+        "money is recorded though its delivery ends each process that tries",
+        FULFILMENT,
+        'update(crash_count=F("crash_count") + 1)',
+        'update(crash_count=F("crash_count"))',
+        ("tests/journeys/test_deadly_delivery.py",),
+    ),
+    Mutant(
         "settle-without-lock",
         "callers that settle one order at once come in line",
         TRANSITIONS,

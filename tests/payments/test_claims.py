@@ -122,6 +122,30 @@ def test_claim_due_when_the_holder_died_gives_the_order_to_another_after_the_lea
     assert (early, [o.pk for o in late]) == ([], [order.pk])
 
 
+@pytest.mark.parametrize("one", [True, False])
+def test_a_claim_after_a_lost_one_counts_a_crash_once_until_there_is_word(one):
+    now = timezone.now()
+    order = make.order()
+
+    def crashes_at_claim(number: int) -> int:
+        at = now + number * LEASE
+        return claims.claim_one(order.pk, now=at).crash_count if one else claim(now=at)[0].crash_count
+
+    seen = [crashes_at_claim(number) for number in range(3)]
+    claims.put_back([waiting(again(order), next_check_at=now)], now=now + 3 * LEASE)
+
+    assert seen == [0, 1, 1]
+    assert (again(order).crash_count, crashes_at_claim(4)) == (0, 0)
+
+
+def test_a_claim_that_was_given_up_is_no_crash():
+    now = timezone.now()
+    make.order()
+    claims.release(claim(now=now), until=now)
+
+    assert [order.crash_count for order in claim(now=now)] == [0]
+
+
 def test_claim_one_takes_an_order_that_is_not_due_and_gives_none_while_it_is_held():
     now = timezone.now()
     order = make.order(next_check_at=None)
