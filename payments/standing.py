@@ -1,4 +1,4 @@
-"""What the front end is told about a cart's payment: the object of `contract.md`, read from the order alone.
+"""What the front end is told about a cart's payment: the object of `docs/contract.md`, read from the order alone.
 
 It is the most asked for of all: a customer who waits asks every few seconds. `look` costs one indexed query.
 """
