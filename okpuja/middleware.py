@@ -10,6 +10,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from payments import failures
+
 WITHOUT_SLASH = ("/api/docs", "/api/openapi.json")
 MESSAGES = {
     400: "The request cannot be understood.",
@@ -54,7 +56,7 @@ def _shaped(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     status = HTTPStatus(response.status_code)
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")
     message = MESSAGES.get(status, status.description or status.phrase)
-    response.content = json.dumps({"success": False, "code": code, "message": message}).encode()
+    response.content = json.dumps(failures.body(code, message)).encode()
     response["Content-Type"] = "application/json"
     response["Content-Length"] = str(len(response.content))
     return response

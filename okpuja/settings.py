@@ -86,7 +86,7 @@ if not DEBUG and _is_weak(SECRET_KEY):
     )
 if not DEBUG and any(map(_is_weak, SECRET_KEY_FALLBACKS)):
     raise ImproperlyConfigured(
-        "SECRET_KEY_FALLBACKS has a key that is no SECRET_KEY of before: leave it out."
+        "SECRET_KEY_FALLBACKS has a key that is empty, the demo's, or shorter than 50 characters: leave it out."
     )
 
 PUBLIC_URL = _address("PUBLIC_URL", "http://localhost:8000")

@@ -106,7 +106,7 @@ def settle(request: HttpRequest, merchant_order_id: str) -> HttpResponse:
 @staff_page(access.REFUND)
 @require_http_methods(["GET", "POST"])
 def refund(request: HttpRequest, merchant_order_id: str) -> HttpResponse:
-    """Give money back: first how much and why, then once more with the sum in words, then it is done."""
+    """Give money back: first how much and why, then once more with the sum to confirm, then it is done."""
     order = known(merchant_order_id)
     left = refundable(order)
     form = RefundForm(request.POST or None)

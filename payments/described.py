@@ -16,19 +16,32 @@ FAILURE = {"$ref": "#/components/schemas/Failure"}
 
 
 class Code(NamedTuple):
-    """An error code that is no `Refusal`: when it comes, and what it tells people."""
+    """An error code: its status, when it comes, and the message (an example, where that varies) if it is another."""
 
     status: int
     code: str
     means: str
+    message: str = ""
+
+    @property
+    def says(self) -> str:
+        """What people are told."""
+        return self.message or self.means
 
 
-BAD_REQUEST = Code(400, "bad_request", "The request cannot be understood.")
-INVALID_JSON = Code(400, "invalid_json", "The body is not JSON.")
-NOT_SIGNED_IN = Code(401, "not_signed_in", "Nobody is signed in.")
-TOO_LARGE = Code(413, "too_large", "The body is too large.")
-INVALID_REQUEST = Code(422, "invalid_request", "A field is missing or wrong; the message names it.")
-INTERNAL_ERROR = Code(500, "internal_error", "A fault on our side; it has been recorded.")
+BAD_REQUEST = Code(400, "bad_request", "The request is malformed.", "The request cannot be understood.")
+INVALID_JSON = Code(400, "invalid_json", "The body is not JSON.", "Cannot parse request body")
+NOT_SIGNED_IN = Code(401, "not_signed_in", "Nobody is signed in.", "Sign in first.")
+TOO_LARGE = Code(413, "too_large", "The body is too large.", "The request is too large.")
+INVALID_REQUEST = Code(
+    422, "invalid_request", "A field is missing or wrong; the message names it.", "cart_id: Field required"
+)
+INTERNAL_ERROR = Code(
+    500,
+    "internal_error",
+    "A fault on our side; it has been logged.",
+    "Something went wrong on our side. It has been recorded.",
+)
 OF_ANY = (TooManyRequests, INTERNAL_ERROR)
 OF_A_BODY = (BAD_REQUEST, INVALID_JSON, TOO_LARGE, INVALID_REQUEST)
 RETRY_AFTER = {
@@ -47,17 +60,17 @@ def refusals(*known: type[Refusal] | Code) -> dict[int, Any]:
 
 def _of(refusal: type[Refusal]) -> Code:
     meaning = " ".join((refusal.__doc__ or "").split())
-    return Code(refusal.status, refusal.code, meaning.replace("`", ""))
+    return Code(refusal.status, refusal.code, meaning.replace("`", ""), refusal.example)
 
 
 def _response(status: int, codes: list[Code]) -> dict[str, Any]:
     examples = {
-        code: {"summary": code, "value": {"success": False, "code": code, "message": means}}
-        for _, code, means in codes
+        one.code: {"summary": one.code, "value": {"success": False, "code": one.code, "message": one.says}}
+        for one in codes
     }
     headers = {"headers": RETRY_AFTER} if status == TooManyRequests.status else {}
     return {
-        "description": "  \n".join(f"`{code}`: {means}" for _, code, means in codes),
+        "description": "  \n".join(f"`{one.code}`: {one.means}" for one in codes),
         "content": {"application/json": {"schema": FAILURE, "examples": examples}},
         **headers,
     }
@@ -109,10 +122,25 @@ def security_schemes() -> dict[str, Any]:
 
 
 NOT_JSON = Code(400, "not_json", "The body is not a JSON object.")
-BAD_CREDENTIAL = Code(401, "bad_credential", "The Authorization header is not the expected one.")
-NOT_CONFIGURED = Code(503, "webhook_not_configured", "This shop has not set up its webhook credentials.")
+BAD_CREDENTIAL = Code(
+    401,
+    "bad_credential",
+    "The credential is missing or wrong.",
+    "The Authorization header is not the expected one.",
+)
+NOT_CONFIGURED = Code(
+    503,
+    "webhook_not_configured",
+    "PHONEPE_WEBHOOK_USERNAME or PHONEPE_WEBHOOK_PASSWORD is not set.",
+    "This shop has not set up its webhook credentials.",
+)
 NOT_FOUND = Code(404, "not_found", "There is no such order.")
-NO_CART = Code(404, "not_found", "There is no such cart for this caller, or no payment was started for it.")
+NO_CART = Code(
+    404,
+    "not_found",
+    "There is no such cart for this caller, or no payment was started for it.",
+    "No payment has been started for this cart.",
+)
 CALLBACK = {
     "event": "checkout.order.completed",
     "payload": {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 
 class Refusal(Exception):
-    """A request that is understood and refused. `message` is for people, `code` for programs."""
+    """A request that is understood and refused. `message` is for people, `code` for programs; `example` is one."""
 
     code = "refused"
     status = 400
+    example = ""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -20,6 +21,7 @@ class NotFound(Refusal):
 
     code = "not_found"
     status = 404
+    example = "There is no such order."
 
 
 class AlreadyPaid(Refusal):
@@ -27,13 +29,15 @@ class AlreadyPaid(Refusal):
 
     code = "already_paid"
     status = 409
+    example = "This has been paid for already."
 
 
 class NotPayable(Refusal):
-    """The shop does not sell this any more, as it stands."""
+    """No new payment can be started for this reference now; the message says why."""
 
     code = "not_payable"
     status = 409
+    example = "This time has been given to others meanwhile."
 
 
 class GatewayUnavailable(Refusal):
@@ -41,6 +45,7 @@ class GatewayUnavailable(Refusal):
 
     code = "gateway_unavailable"
     status = 502
+    example = "PhonePe cannot be reached just now. Please try again in a minute."
 
 
 class TooManyRequests(Refusal):
@@ -48,6 +53,7 @@ class TooManyRequests(Refusal):
 
     code = "too_many_requests"
     status = 429
+    example = "This order was verified a moment ago. Please wait a little."
 
 
 class NotRefundable(Refusal):
@@ -55,6 +61,7 @@ class NotRefundable(Refusal):
 
     code = "not_refundable"
     status = 409
+    example = "This order has not been paid: there is nothing to give back."
 
 
 class IllegalMove(Exception):

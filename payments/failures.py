@@ -13,6 +13,7 @@ from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from payments.described import BAD_REQUEST, INTERNAL_ERROR, NOT_SIGNED_IN, TOO_LARGE
 from payments.errors import Refusal
 
 log = structlog.get_logger(__name__)
@@ -20,12 +21,16 @@ log = structlog.get_logger(__name__)
 Fail = Callable[[HttpRequest, int, str, str], HttpResponse]
 
 
+def body(code: str, message: str) -> dict[str, Any]:
+    """The contract's error body."""
+    return {"success": False, "code": code, "message": message}
+
+
 def shape(api: NinjaAPI) -> None:
     """Make every refusal and every accident inside `api` an answer of that shape, with a fitting status."""
 
     def fail(request: HttpRequest, status: int, code: str, message: str) -> HttpResponse:
-        body = {"success": False, "code": code, "message": message}
-        return api.create_response(request, body, status=status)
+        return api.create_response(request, body(code, message), status=status)
 
     _shape_refusals(api, fail)
     _shape_requests(api, fail)
@@ -42,7 +47,7 @@ def _shape_refusals(api: NinjaAPI, fail: Fail) -> None:
 
     @api.exception_handler(AuthenticationError)
     def not_signed_in(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-        return fail(request, 401, "not_signed_in", "Sign in first.")
+        return fail(request, NOT_SIGNED_IN.status, NOT_SIGNED_IN.code, NOT_SIGNED_IN.says)
 
     @api.exception_handler(Http404)
     def not_found(request: HttpRequest, error: Http404) -> HttpResponse:
@@ -63,19 +68,18 @@ def _shape_requests(api: NinjaAPI, fail: Fail) -> None:
     @api.exception_handler(SuspiciousOperation)
     @api.exception_handler(BadRequest)
     def not_understood(request: HttpRequest, error: Exception) -> HttpResponse:
-        return fail(request, 400, "bad_request", "The request cannot be understood.")
+        return fail(request, BAD_REQUEST.status, BAD_REQUEST.code, BAD_REQUEST.says)
 
     @api.exception_handler(RequestDataTooBig)
     def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-        return fail(request, 413, "too_large", "The request is too large.")
+        return fail(request, TOO_LARGE.status, TOO_LARGE.code, TOO_LARGE.says)
 
 
 def _shape_accidents(api: NinjaAPI, fail: Fail) -> None:
     @api.exception_handler(Exception)
     def accident(request: HttpRequest, error: Exception) -> HttpResponse:
         log.error("request failed", path=request.path, method=request.method, exc_info=error)
-        message = "Something went wrong on our side. It has been recorded."
-        return fail(request, 500, "internal_error", message)
+        return fail(request, INTERNAL_ERROR.status, INTERNAL_ERROR.code, INTERNAL_ERROR.says)
 
 
 def _sentence(error: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The tables of the payment engine. The order's row is also its place in the queue.
 
-`migrations/0002_guards.py` holds what Django's constraints cannot say: the legal moves, the columns
-that never change, the audit trail that is only ever appended to, and the limit of refunds.
+`migrations/0002_guards.py` holds what Django's constraints cannot say: the legal moves, the columns that never change,
+the limit of refunds; and `0007` that the audit trail is only ever appended to.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import psycopg
-from django.db import connection
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from psycopg import sql
 
+from payments import wakeups
 from payments.shop import HIGHEST_PAISE, LONGEST, LOWEST_PAISE
 
 # Our name → the heading in the file or table, unless told otherwise: those of the contract's `payments_order`.
@@ -154,10 +154,11 @@ def _instant(text: str) -> datetime | None:
 def _connected(database: str) -> Any:
     """A connection to another database, or to our own, that only reads."""
     if database:
-        return psycopg.connect(database, options="-c default_transaction_read_only=on", connect_timeout=5)
-    return psycopg.connect(
-        **connection.get_connection_params() | {"cursor_factory": psycopg.Cursor, "context": None}
-    )
+        connected = psycopg.connect(database, connect_timeout=5)
+    else:
+        connected = psycopg.connect(**wakeups.connect_parameters())
+    connected.read_only = True
+    return connected
 
 
 def _text(value: object) -> str:

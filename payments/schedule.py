@@ -20,14 +20,13 @@ STEADY_S = 60.0
 GRACE = timedelta(minutes=2)  # after the deadline, before the customer is told that it is over
 AFTER_DEADLINE = (timedelta(0), GRACE, timedelta(minutes=10))
 LATE_EVERY = timedelta(hours=1)
-FAILED_AGAIN = timedelta(minutes=5)  # a FAILED is looked at once more
+FAILED_AGAIN = timedelta(minutes=5)  # the first further look at a FAILED; the last is after its expiry
 
 CLOCK = timedelta(seconds=5)  # a time so much later than now was written by a wrong clock, and says nothing
 
 LADDER_S = tuple(accumulate(STEPS_S, initial=FIRST_S))
-UNREADABLE_FOR = timedelta(
-    hours=1
-)  # after the deadline, before a person hears of answers that nobody can read
+# After the deadline, before a person hears of answers that nobody can read.
+UNREADABLE_FOR = timedelta(hours=1)
 UNANSWERED_AGAIN = timedelta(seconds=30)  # of a question that somebody had hurried
 FULFIL_AGAIN_S = (5, 30, 120, 600, 3600)
 

@@ -12,7 +12,7 @@ class Status(TextChoices):
     INITIATED = "INITIATED", "waiting for the customer to pay"
     SUCCESS = "SUCCESS", "the money arrived"
     FAILED = "FAILED", "PhonePe says that it failed"
-    CANCELLED = "CANCELLED", "given up before anybody could pay"
+    CANCELLED = "CANCELLED", "given up; the customer is no longer sent to pay it"
     EXPIRED = "EXPIRED", "the time to pay is over"
 
 

@@ -16,7 +16,7 @@ from django.http import HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from payments import board
+from payments import board, failures
 from payments.errors import Refusal
 
 LOOK_EVERY_S = 5.0
@@ -27,11 +27,8 @@ RETRY_MS = 3000
 async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
     """`text/event-stream` of the status object; 404 in the contract's shape for a cart that is not the caller's."""
     if request.method != "GET":
-        return JsonResponse(
-            {"success": False, "code": "method_not_allowed", "message": "Use GET."},
-            status=405,
-            headers={"Allow": "GET"},
-        )
+        refused = failures.body("method_not_allowed", "Use GET.")
+        return JsonResponse(refused, status=405, headers={"Allow": "GET"})
     # Who asks stays unasked (`request.user` is lazy) until a cart turns out to be somebody's: guests cost no query.
     # A WSGI server would give a thread to each stream: it says how things stand and ends, which makes the browser ask
     # again after `RETRY_MS`.
@@ -39,8 +36,7 @@ async def events(request: HttpRequest, cart_id: str) -> HttpResponseBase:
     try:
         told = await begun(cart_id, request.user)
     except Refusal as refusal:
-        body = {"success": False, "code": refusal.code, "message": refusal.message}
-        return JsonResponse(body, status=refusal.status)
+        return JsonResponse(failures.body(refusal.code, refusal.message), status=refusal.status)
     response = StreamingHttpResponse(told, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # nginx would hold the events back

@@ -34,11 +34,11 @@ def notify_many(channel: str, payloads: Sequence[str]) -> None:
 def connect_parameters() -> dict[str, Any]:
     """psycopg's arguments for a connection of one's own to Django's database."""
     parameters = connections["default"].get_connection_params()
-    return {k: v for k, v in parameters.items() if k not in ("cursor_factory", "context", "pool")}
+    return {k: v for k, v in parameters.items() if k not in ("cursor_factory", "context")}
 
 
 class Listener(threading.Thread):
-    """Calls `on_notice(channel)` for every notice, from its own thread and connection, until stopped.
+    """Calls `on_notice` for every notice, from its own thread and connection, until stopped.
 
     A lost connection is made again after a second; whoever relies on notices alone has misread this module.
     """

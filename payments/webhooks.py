@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from payments import inbox
+from payments import failures, inbox
+from payments.described import BAD_CREDENTIAL, NOT_CONFIGURED, NOT_JSON, TOO_LARGE, Code
 from phonepe_pg import Malformed, authorization_is_genuine
 
 log = structlog.get_logger(__name__)
@@ -24,21 +25,21 @@ def phonepe(request: HttpRequest) -> JsonResponse:
     username, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
     if not (username and password):
         log.error("webhook refused: PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD are not both set")
-        return _refuse(503, "webhook_not_configured", "This shop has not set up its webhook credentials.")
+        return _refuse(NOT_CONFIGURED)
     if not authorization_is_genuine(
         request.headers.get("Authorization"), username=username, password=password
     ):
         log.warning("webhook refused: wrong credential", remote=request.META.get("REMOTE_ADDR"))
-        return _refuse(401, "bad_credential", "The Authorization header is not the expected one.")
+        return _refuse(BAD_CREDENTIAL)
     body = _read(request)
     if body is None:
         log.warning("webhook refused: too large")
-        return _refuse(413, "too_large", f"A callback holds at most {MAX_BYTES} bytes.")
+        return _refuse(TOO_LARGE)
     try:
         delivery = inbox.receive(body, now=timezone.now())
     except Malformed as error:
         log.warning("webhook refused: not a JSON object", why=str(error))
-        return _refuse(400, "not_json", "The body is not a JSON object.")
+        return _refuse(NOT_JSON)
     return JsonResponse({"success": True, "data": {"state": delivery.state}})
 
 
@@ -51,5 +52,5 @@ def _read(request: HttpRequest) -> bytes | None:
     return None if len(body) > MAX_BYTES else body
 
 
-def _refuse(status: int, code: str, message: str) -> JsonResponse:
-    return JsonResponse({"success": False, "code": code, "message": message}, status=status)
+def _refuse(why: Code) -> JsonResponse:
+    return JsonResponse(failures.body(why.code, why.says), status=why.status)

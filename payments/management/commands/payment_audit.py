@@ -19,7 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--repair", action="store_true", help="do what is safe: ask PhonePe or fulfil again"
+            "--repair",
+            action="store_true",
+            help="also repair what can be repaired safely, and call a person for the rest",
         )
         parser.add_argument(
             "--json", action="store_true", help="one JSON line per finding, then a summary line"
