@@ -200,7 +200,8 @@ def _return_page() -> dict[str, Any]:
         "tags": ["PhonePe"],
         "summary": "Where PhonePe sends the customer back to",
         "description": "Asks PhonePe now, for at most 3 s, then redirects: to `/booking-success/{booking_id}`,"
-        " `/payment-pending/{cart_id}` or `/payment-failed/{cart_id}`, below `FRONTEND_URL`. Needs no session.",
+        " `/payment-pending/{cart_id}` or `/payment-failed/{cart_id}`, below `FRONTEND_URL`. Needs no session."
+        " Errors are a page for browsers (`Accept: text/html`).",
         "parameters": [parameter("merchant_order_id", ORDER_ID, "The order's number.")],
         "responses": {
             302: {"description": "On to the customer's page.", "headers": {"Location": there}},
