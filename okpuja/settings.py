@@ -218,7 +218,7 @@ elif _mail.scheme in MAIL_PORTS:
     try:
         EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or MAIL_PORTS[_mail.scheme]
     except ValueError as _error:
-        raise ImproperlyConfigured("EMAIL_URL has a port that is not one.") from _error
+        raise ImproperlyConfigured("EMAIL_URL has an invalid port.") from _error
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_mail.username or ""), unquote(_mail.password or "")
     EMAIL_USE_SSL, EMAIL_USE_TLS = _mail.scheme == "smtps", _mail.scheme == "smtp+tls"
 else:

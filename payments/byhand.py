@@ -59,9 +59,9 @@ def settle_attention(
     order = _lock(merchant_order_id)
     why = order.attention
     if not why:
-        raise NotSettleable("This order needs nobody any more.")
+        raise NotSettleable("This order no longer needs attention.")
     if seen is not None and seen != why:
-        raise NotSettleable("This order needs a person for something else by now. Please look at it again.")
+        raise NotSettleable("This order needs attention for another reason by now. Please review it again.")
     if why == Attention.FULFILMENT_FAILED:
         raise NotSettleable("The money is in and nothing is booked: try to book again, or refund it.")
     transitions.set_attention(

@@ -32,7 +32,7 @@ def plugs_are_what_they_should_be(app_configs: Any, **kwargs: Any) -> list[Check
     found += _of_values(plugs)
     unknown = sorted(map(str, set(plugs) - NAMES))
     if unknown:
-        found.append(Error(f"PAYMENTS has names that mean nothing: {unknown}.", id="payments.E015"))
+        found.append(Error(f"PAYMENTS has unknown keys: {unknown}.", id="payments.E015"))
     if plugs.get("HOLD") and not plugs.get("RELEASE"):
         message = "PAYMENTS['HOLD'] without PAYMENTS['RELEASE']: what is held would never be sold again."
         hint = "Name a function that takes the reference."

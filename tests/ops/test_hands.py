@@ -78,7 +78,7 @@ def test_settle_of_a_case_that_has_become_another_meanwhile_is_refused(boss):
 
     order.refresh_from_db()
     assert '<input type="hidden" name="seen" value="refund_stuck">' in page
-    assert "Nothing was done. This order needs a person for something else by now" in text
+    assert "Nothing was done. This order needs attention for another reason by now" in text
     assert order.attention == "refund_failed"
 
 

@@ -48,7 +48,7 @@ def verify(order: PaymentOrder) -> tuple[int, str, str]:
 def test_settle_attention_of_what_has_become_something_else_meanwhile_is_refused():
     order = paid(attention=Attention.AMOUNT_MISMATCH, attention_at=timezone.now())
 
-    with pytest.raises(CommandError, match="something else by now"):
+    with pytest.raises(CommandError, match="for another reason by now"):
         settle(order.merchant_order_id, seen="still_pending")
 
     order.refresh_from_db()
@@ -71,7 +71,7 @@ def test_settle_attention_takes_the_order_from_before_people_and_says_who_did():
 @pytest.mark.parametrize(
     ("attention", "sentence"),
     [
-        ("", "This order needs nobody any more."),
+        ("", "This order no longer needs attention."),
         (Attention.FULFILMENT_FAILED, "The money is in and nothing is booked: try to book again, or refund"),
     ],
 )
@@ -152,7 +152,7 @@ def test_verify_payment_when_phonepe_does_not_answer_says_so():
     code, told, errors = verify(order)  # nobody listens where the tests' settings lead
 
     assert (code, told) == (2, f"{order.merchant_order_id}: INITIATED")
-    assert errors.startswith("PhonePe gave no answer just now (")
+    assert errors.startswith("PhonePe did not answer (")
     assert "cannot connect" in errors
 
 
@@ -164,4 +164,4 @@ def test_verify_payment_whose_call_was_not_made_gives_no_old_reason(monkeypatch)
 
     _, _, errors = verify(order)
 
-    assert errors == "PhonePe gave no answer just now; the order stays watched."
+    assert errors == "PhonePe did not answer; the order stays watched."

@@ -37,10 +37,8 @@ Examples:
 class Command(BaseCommand):
     help = HELP
 
-    def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        return super().create_parser(*args, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
-
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument("count", type=int, metavar="N", help="how many")
         parser.add_argument("--status", choices=STATUSES, default="INITIATED", help="default: INITIATED")
         parser.add_argument(

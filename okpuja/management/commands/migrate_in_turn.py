@@ -17,11 +17,14 @@ LOOK_EVERY_S = 0.5
 
 
 class Command(BaseCommand):
-    help = "As `migrate --noinput`, one at a time over all machines; with nothing to do it is quick."
+    help = "Run `migrate --noinput`, one process at a time across all machines; quick when there is nothing to do."
 
     def add_arguments(self, parser: Any) -> None:
         parser.add_argument(
-            "--wait", type=float, default=3600, help="seconds for another's (default: %(default)s)"
+            "--wait",
+            type=float,
+            default=3600,
+            help="seconds to wait for another process (default: %(default)s)",
         )
 
     def handle(self, *, wait: float, **options: Any) -> None:

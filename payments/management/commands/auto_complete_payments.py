@@ -41,12 +41,8 @@ class Command(BaseCommand):
     )
     default_interval = 60
 
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
-        return super().create_parser(
-            *args, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
-
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, EPILOG
         parser.add_argument("--continuous", action="store_true", help="run until SIGTERM or SIGINT")
         parser.add_argument(
             "--interval",

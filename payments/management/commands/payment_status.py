@@ -79,7 +79,7 @@ class Command(BaseCommand):
         write = self.stdout.write
         write(f"{told['merchant_order_id']}  {told['status']}  created {_exact(told['created_at'])}")
         if told["forgotten"]:
-            write(f"{told['forgotten']} questions are too long ago for their times to be kept")
+            write(f"{told['forgotten']} earlier questions: their times are no longer kept")
         for ask in told["early"]:
             write(f"{'before the first rung':24} asked {_exact(ask['at'])}{_silence(ask)}")
         write(f"{'wanted':24} {'after creation':>14}  {'asked':24} {'late':>8}")

@@ -29,14 +29,10 @@ examples:
 
 
 class Command(BaseCommand):
-    help = "Act on stored PhonePe webhooks again: by default on those that nothing came of yet."
-
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
-        return super().create_parser(
-            *args, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
+    help = "Act on stored PhonePe webhooks again: by default on those that are not processed yet."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, EPILOG
         parser.add_argument("--all", action="store_true", help="also those that were acted on before")
         parser.add_argument("--order", metavar="MERCHANT_ORDER_ID", help="only of this order; implies --all")
         parser.add_argument("--hours", type=float, metavar="H", help="only what came in the last H hours")

@@ -22,8 +22,8 @@ from phonepe_pg import PhonePeError
 
 UNFINISHED = 2
 EPILOG = f"""
-The rows are those of a CSV file with headings, or of a table, in our database or (--database) in another. Read are
-{", ".join(COLUMNS)};
+The rows are those of a CSV file with headings, or of a table, in our database or (--database) in another, with the
+columns {", ".join(COLUMNS)};
 the first three are needed, amounts are paise unless --rupees says otherwise. With a status column only rows in
 --status are looked at. Every other column is handed to the shop, which may need it to know what was bought.
 
@@ -33,7 +33,7 @@ examples:
   manage.py rescue_orders --table payments_order --database postgresql://reader@old-machine/oldshop
   manage.py rescue_orders stuck.csv --apply                  do it; safe to repeat
 
-exit code: 0 when every row is dealt with, 2 when some were bad or left and want another run or a person,
+exit code: 0 when every row is dealt with, 2 when some rows were wrong or left out and want another run or a person,
 1 when nothing could be read or PhonePe could not be used at all.
 """
 
@@ -44,12 +44,8 @@ class Command(BaseCommand):
         " for how many rupees. Changes nothing unless --apply is given."
     )
 
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
-        return super().create_parser(
-            *args, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
-
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, EPILOG
         source = parser.add_mutually_exclusive_group(required=True)
         source.add_argument("file", nargs="?", type=Path, metavar="FILE.csv")
         source.add_argument("--table", metavar="NAME", help='"orders", or "schema.orders"')
@@ -149,7 +145,7 @@ class Command(BaseCommand):
         if bad:
             self.stdout.write(f"{len(bad):6}  {'':>18}  not read, see above")
         if not self._apply:
-            self.stdout.write("Nothing was changed. With --apply it is done.")
+            self.stdout.write("Nothing was changed. Run it again with --apply to do this.")
 
     def _progress(self) -> Progress:
         return Progress(

@@ -1,4 +1,4 @@
-"""`settle_attention`: a person has seen to what an order needed somebody for."""
+"""`settle_attention`: a person has seen to an order that needed attention."""
 
 from __future__ import annotations
 
@@ -24,23 +24,19 @@ example:
 
 class Command(BaseCommand):
     help = (
-        "Say that a person has seen to what an order needed somebody for. "
+        "Mark an order that needs attention as settled: a person has seen to it. "
         "Exit code: 0 settled, 1 nothing to settle or still something to do, 4 no such order."
     )
 
-    def create_parser(self, *args: Any, **kwargs: Any) -> Any:
-        return super().create_parser(
-            *args, epilog=EPILOG, formatter_class=RawDescriptionHelpFormatter, **kwargs
-        )
-
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class, parser.epilog = RawDescriptionHelpFormatter, EPILOG
         parser.add_argument("merchant_order_id", metavar="MERCHANT_ORDER_ID")
         parser.add_argument("--by", required=True, metavar="NAME", help="who has seen to it")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="how")
         parser.add_argument(
             "--seen",
             choices=[str(why) for why in Attention if why],
-            help="what it needed a person for when you looked: anything else by now is left as it is",
+            help="the reason that you saw; if it is another by now, nothing is done",
         )
 
     def handle(

@@ -53,11 +53,7 @@ def _hindered(before: PaymentOrder, order: PaymentOrder) -> str:
         return ""
     if _is_held(before) and _is_held(order):
         return "Another process is asking about this order or delivering it just now; look again in a moment."
-    return (
-        f"PhonePe gave no answer just now{_trouble(before, order)}; the order stays watched."
-        if is_waiting
-        else ""
-    )
+    return f"PhonePe did not answer{_trouble(before, order)}; the order stays watched." if is_waiting else ""
 
 
 def _trouble(before: PaymentOrder, order: PaymentOrder) -> str:
