@@ -14,6 +14,14 @@ T_THROTTLES = (T_THROTTLE, T_ROW)
 
 MUTANTS = (
     Mutant(
+        "throttle-by-ones-own-clock",
+        "a machine whose clock is off gets its turns as any other does",
+        THROTTLE,
+        "        self.ahead = max(theirs - after, min(NONE, theirs - before))\n",
+        "        self.ahead = NONE\n",
+        ("tests/journeys/test_clocks.py",),
+    ),
+    Mutant(
         "claim-without-lease",
         "a claimed order is nobody else's",
         CLAIMS,
@@ -305,7 +313,7 @@ MUTANTS = (
         "probe-never-given-back",
         "a probe that was not sent leaves its place to another",
         THROTTLE,
-        "        if row.probing:\n            row.probing, row.blocked_until = False, now\n",
+        "        if row.probing:\n            row.probing, row.blocked_until = False, now + _clock.ahead\n",
         "",
         T_THROTTLES,
     ),

@@ -35,11 +35,12 @@ def authority(tmp_path_factory):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
     new = ("req", "-newkey", "rsa:2048", "-nodes")
-    openssl(
-        *new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Our own authority", "-days", "2"
-    )
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 insists on it
+    name = ("-subj", "/CN=Our own authority")
+    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", *name, *usage, "-days", "2")
     openssl(*new, "-keyout", "site.key", "-out", "site.csr", "-subj", "/CN=localhost")
-    (folder / "site.ext").write_text("subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+    known = "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
+    (folder / "site.ext").write_text(f"subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n{known}")
     signed_by = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "site.ext")
     openssl("x509", "-req", "-in", "site.csr", "-out", "site.pem", *signed_by)
     return folder
