@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import structlog
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
+from django.utils import timezone
 from procrastinate.contrib.django import app as jobs
 
 from bookings.models import Booking
@@ -20,6 +21,10 @@ log = structlog.get_logger(__name__)
 
 CONFIRM = "bookings.send_confirmation"
 TRIES = 5  # a second collision of two random numbers in a row is already unheard of
+IN_TIME = timedelta(
+    hours=1
+)  # PAYMENT_EXPIRE_AFTER at the most: who began to pay before the puja's time is booked
+OVER = "The time of the puja was over when the money came."
 BOOKED_BY_ANOTHER = "This cart has already been booked by another payment."
 
 
@@ -28,12 +33,14 @@ def fulfil(paid: PaidOrder) -> str:
 
     The content comes from the snapshot alone, frozen when the customer started to pay. The caller holds the
     transaction; the confirmation mail is deferred in it, so there is a mail exactly if there is a booking.
-    Raises Unfulfillable when another order has booked the cart, or the time was given to somebody else:
-    what was written until then is for the caller to undo.
+    Raises Unfulfillable when another order has booked the cart, the money came after the puja's time, or that
+    was given to somebody else: what was written until then is for the caller to undo.
     """
     made = _find(paid)
     if made is not None:
         return made.booking_id
+    if is_over(paid):
+        raise Unfulfillable(OVER)
     booking, is_new = _book(paid)
     if is_new:
         slots.take(paid)
@@ -81,16 +88,27 @@ def _book(paid: PaidOrder) -> tuple[Booking, bool]:
     raise AssertionError("unreachable")
 
 
+def is_over(paid: PaidOrder) -> bool:
+    """Whether the money came after the puja's time. How long booking takes, should it fail at first, does not count."""
+    starts_at = timezone.make_aware(datetime.combine(*_moment(paid)))
+    return paid.completed_at > starts_at + IN_TIME
+
+
+def _moment(paid: PaidOrder) -> tuple[date, time]:
+    return date.fromisoformat(paid.snapshot["date"]), time.fromisoformat(paid.snapshot["time"])
+
+
 def content(paid: PaidOrder) -> dict[str, Any]:
     """The columns of the booking, from the snapshot alone; its `owner_id` may be gone since."""
     frozen = paid.snapshot
+    on, at = _moment(paid)
     return {
         "cart_id": paid.reference,
         "merchant_order_id": paid.merchant_order_id,
         "amount": paid.amount_paise,
         "owner_id": frozen.get("owner_id"),
-        "date": date.fromisoformat(frozen["date"]),
-        "time": time.fromisoformat(frozen["time"]),
+        "date": on,
+        "time": at,
         **{field: frozen[field] for field in ("puja", "package", "name", "email", "phone", "address")},
     }
 

@@ -9,7 +9,7 @@ import structlog
 from django.db import connection, transaction
 from procrastinate.contrib.django import app as jobs
 
-from bookings.fulfilment import CONFIRM, content
+from bookings.fulfilment import CONFIRM, content, is_over
 from bookings.models import Booking
 from cart import carts, slots
 from payments.shop import PaidOrder
@@ -20,12 +20,13 @@ log = structlog.get_logger(__name__)
 def fulfil(paid: Sequence[PaidOrder]) -> dict[str, str]:
     """Book the orders whose place is kept, each the first of its cart; the booking numbers by order id.
 
-    Whoever has no place kept is left out. Raises IntegrityError when one is booked already, or its customer
-    is gone: then `fulfilment.fulfil` looks at each by itself. The caller holds the transaction, and undoes
-    what was written before it raised.
+    Whoever has no place kept, or paid after its time, is left out. Raises IntegrityError when one is booked
+    already, or its customer is gone: then `fulfilment.fulfil` looks at each by itself. The caller holds the
+    transaction, and undoes what was written before it raised.
     """
-    kept = slots.take_many(paid)
-    return book([order for order in paid if order.reference in kept])
+    in_time = [order for order in paid if not is_over(order)]
+    kept = slots.take_many(in_time)
+    return book([order for order in in_time if order.reference in kept])
 
 
 def book(plain: Sequence[PaidOrder]) -> dict[str, str]:

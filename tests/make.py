@@ -19,7 +19,7 @@ from phonepe_pg import Attempt, OrderStatus, PhonePeError
 SNAPSHOT = {
     "puja": "Ganesh Puja",
     "package": "Standard",
-    "date": "2027-01-14",
+    "date": "2094-01-14",
     "time": "09:00",
     "name": "Asha Rao",
     "email": "asha@example.com",

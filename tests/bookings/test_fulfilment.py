@@ -2,9 +2,12 @@
 
 import datetime
 from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bookings import fulfilment
@@ -145,9 +148,37 @@ def test_a_deleted_account_does_not_stop_the_booking():
     assert Booking.objects.get().owner is None
 
 
+def ago(**span: float) -> dict[str, Any]:
+    """The day and time so long ago, as a cart has them."""
+    then = timezone.localtime() - timedelta(**span)
+    return {"date": then.date(), "time": then.time().replace(second=0, microsecond=0)}
+
+
+@pytest.mark.django_db
+def test_money_that_comes_hours_after_the_time_of_the_puja_buys_nothing():
+    order = paid(rows.cart(**ago(hours=2)))
+
+    with pytest.raises(Unfulfillable, match="The time of the puja was over"):
+        fulfil(order)
+
+    assert (Booking.objects.count(), jobs()) == (0, [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("began", "came"),
+    [({"minutes": 50}, {}), ({"hours": 30}, {"hours": 30})],
+    ids=["who began to pay in time", "whose booking failed for a day"],
+)
+def test_money_that_came_in_time_is_booked_however_late_that_is(began, came):
+    order = paid(rows.cart(**ago(**began)), completed_at=timezone.now() - timedelta(**came))
+
+    assert fulfil(order) == Booking.objects.get().booking_id
+
+
 @pytest.mark.django_db
 def test_a_snapshot_that_lacks_something_raises_and_leaves_nothing():
-    order = paid(rows.cart(), snapshot={"date": "2027-01-01", "time": "09:00"})
+    order = paid(rows.cart(), snapshot={"date": "2094-01-01", "time": "09:00"})
 
     with pytest.raises(KeyError):
         fulfil(order)

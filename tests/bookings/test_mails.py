@@ -25,7 +25,7 @@ def booking(**fields) -> Booking:
         "merchant_order_id": "OKP-1",
         "puja": "Ganesh Puja",
         "package": "Essential",
-        "date": date(2027, 1, 14),
+        "date": date(2094, 1, 14),
         "time": time(17, 30),
         "name": "Asha & Ravi",
         "email": "asha@example.com",
@@ -47,14 +47,14 @@ def test_the_confirmation_says_what_was_booked():
     [sent] = mail.outbox
     assert (sent.to, sent.subject) == (
         ["asha@example.com"],
-        "Booked: Ganesh Puja, Thu, 14 Jan 2027 (BK-163A5751)",
+        "Booked: Ganesh Puja, Thu, 14 Jan 2094 (BK-163A5751)",
     )
     for line in (
         "Namaste Asha & Ravi,",
         "  Booking   BK-163A5751",
         "  Puja      Ganesh Puja",
         "  Package   Essential",
-        "  Date      Thu, 14 Jan 2027",
+        "  Date      Thu, 14 Jan 2094",
         "  Time      5:30 PM (Indian Standard Time)",
         "  Place     12 Temple Road, Bengaluru 560003",
         "  Paid      ₹1,23,456.00",
@@ -110,8 +110,8 @@ def test_the_confirmation_carries_the_date_as_a_calendar_file():
     [event] = Calendar.from_ical(file.get_payload(decode=True)).walk("VEVENT")
     assert file.get_filename() == "BK-163A5751.ics"
     assert (str(event["UID"]), str(event["SUMMARY"])) == ("BK-163A5751@okpuja", "Ganesh Puja (Essential)")
-    assert event["DTSTART"].dt == datetime(2027, 1, 14, 12, 0, tzinfo=UTC)
-    assert event["DTEND"].dt == datetime(2027, 1, 14, 13, 15, tzinfo=UTC)
+    assert event["DTSTART"].dt == datetime(2094, 1, 14, 12, 0, tzinfo=UTC)
+    assert event["DTEND"].dt == datetime(2094, 1, 14, 13, 15, tzinfo=UTC)
     assert str(event["LOCATION"]) == "12 Temple Road, Bengaluru 560003"
 
 

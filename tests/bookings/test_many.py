@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from bookings import fulfilment, many
@@ -79,6 +81,17 @@ def test_orders_without_a_place_kept_are_left_out():
 
     assert set(numbers) == {with_place.merchant_order_id}
     assert Booking.objects.count() == ProcrastinateJob.objects.count() == 1
+
+
+def test_an_order_paid_after_its_time_is_left_out_with_its_place():
+    then = timezone.localtime() - timedelta(hours=3)
+    late = paid(rows.cart(date=then.date(), time=then.time().replace(second=0, microsecond=0)))
+    other = paid(rows.cart())
+
+    booked = book(late, other)
+
+    assert list(booked) == [other.merchant_order_id]
+    assert SlotHold.objects.get(cart_id=late.reference).state == SlotHold.State.HELD
 
 
 def test_a_cart_that_keeps_two_places_is_left_out_so_that_the_other_is_let_go():

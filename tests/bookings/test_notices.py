@@ -82,7 +82,7 @@ def test_failed_payment_is_told_with_amount_order_and_the_way_back():
         "PhonePe told us that your payment of ₹1,499.00 failed.",
         "Nothing has been booked. You can pay again whenever you like.",
         "  Puja      Ganesh Puja",
-        "  Date      Thu, 14 Jan 2027",
+        "  Date      Thu, 14 Jan 2094",
         f"  Order     {order.merchant_order_id}",
         f"Back to your puja: http://localhost:8000/cart/{order.cart_id}/",
     ):

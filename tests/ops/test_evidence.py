@@ -39,7 +39,7 @@ def test_evidence_tells_what_was_paid_shown_mailed_and_given_back(boss):
     assert told["order"]["completed_at"].endswith("+05:30")
     assert told["booking"]["booking_id"] == order.fulfilment_reference
     assert told["shown"] == [
-        "Before paying: Ganesh Puja, Standard, 2027-01-14, 09:00, to be paid: ₹1499.00.",
+        "Before paying: Ganesh Puja, Standard, 2094-01-14, 09:00, to be paid: ₹1499.00.",
         "PhonePe's payment page of order OMO1.",
         "Since the payment was decided, whoever comes back is led to"
         f" http://localhost:8000/booking-success/{order.fulfilment_reference}",

@@ -150,7 +150,7 @@ def test_payment_status_ladder_sets_wanted_beside_asked_in_indian_time():
     lines = text.splitlines()
     first_rung = created_at + timedelta(seconds=20, milliseconds=shift_ms)
     assert f"24 Nov 2026 11:30:{first_rung:%S}" in text
-    assert "3 questions are too long ago" in text
+    assert "3 earlier questions: their times are no longer kept" in text
     assert sum("missed" in line for line in lines[:-1]) == 1
     assert sum("(no answer)" in line for line in lines) == 1
     assert lines[-1] == "4 rungs: 3 answered, 1 missed; the latest 0.70 s late."

@@ -79,7 +79,7 @@ def test_settle_attention_when_nothing_can_be_settled_is_refused(why):
 def test_settle_attention_that_has_become_another_one_meanwhile_is_refused():
     order = needing(Attention.REFUND_FAILED)
 
-    with pytest.raises(byhand.NotSettleable, match="something else"):
+    with pytest.raises(byhand.NotSettleable, match="another reason"):
         byhand.settle_attention(
             order.merchant_order_id, by="ravi", reason=TOLD, seen=Attention.REFUND_STUCK, now=timezone.now()
         )
