@@ -47,10 +47,7 @@ def start(payable: Payable) -> Started:
     and the next call asks what became of it before it begins another. Raises ValueError for a sum that PhonePe
     would not take.
     """
-    if PaymentOrder.objects.paid().filter(cart_id=payable.reference).exists():
-        raise AlreadyPaid(ALREADY_PAID)
-    if PaymentOrder.objects.in_doubt().filter(cart_id=payable.reference).exists():
-        raise NotPayable(IN_DOUBT)
+    _refuse_what_is_paid(payable.reference)
     earlier = PaymentOrder.objects.open().filter(cart_id=payable.reference).first()
     if earlier is not None:
         resumed = _resume(earlier)
@@ -75,14 +72,24 @@ def start(payable: Payable) -> Started:
     return Started(_create_at_gateway(order), created=True)
 
 
+def _refuse_what_is_paid(reference: str) -> None:
+    """Raises AlreadyPaid for what is paid for, and NotPayable while nobody knows whether it is."""
+    if PaymentOrder.objects.paid().filter(cart_id=reference).exists():
+        raise AlreadyPaid(ALREADY_PAID)
+    if PaymentOrder.objects.in_doubt().filter(cart_id=reference).exists():
+        raise NotPayable(IN_DOUBT)
+
+
 def _open(payable: Payable, *, now: datetime) -> PaymentOrder | None:
     """Commit the order, watched and held for us, before PhonePe hears of it; None when one is open already.
 
-    Raises NotPayable, and opens nothing, when the shop has nothing left to keep for the customer.
+    Raises NotPayable, and opens nothing, when the shop has nothing left to keep for the customer, and AlreadyPaid
+    when money has come while the customer waited: for a call's turn, or for the line that `holds` keeps.
     """
     try:
         with transaction.atomic(durable=True):
             holding = holds.begin(payable)
+            _refuse_what_is_paid(payable.reference)
             order = PaymentOrder.objects.create(
                 cart_id=payable.reference,
                 amount=payable.amount_paise,

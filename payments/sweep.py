@@ -143,6 +143,7 @@ class Sweep:
         """Work until `stop`, looking at least every `interval_s` seconds; `on_turn` comes before each look."""
         while not self._is_stopped():
             try:
+                close_old_connections()  # one that died would be used for ever, were it only looked at in a turn
                 on_turn()
                 if self._paused_until <= time.monotonic() and not self._check_credentials():
                     self._paused_until = time.monotonic() + interval_s

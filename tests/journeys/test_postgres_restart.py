@@ -70,6 +70,24 @@ def pay_and_await_booking(site: str, server: Server) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_checker_whose_database_was_restarted_while_it_signed_in_goes_on(
+    server: Server, sandbox: Sandbox, log: Path
+) -> None:
+    settings = {"DATABASE_URL": server.url, "PHONEPE_BASE_URL": sandbox.base_url}
+    for command in (["migrate", "-v0"], ["seed_catalog"], ["make_orders", "1", "--age", "60"]):
+        manage(*command, **settings)
+    ((name,),) = server.ask("SELECT merchant_order_id FROM payments_order")
+    sandbox.decide(str(name))
+    sandbox.fault("token", "latency", seconds=4)
+
+    with checker(log=log, **settings):
+        wait_until(lambda: sandbox.calls().get("token"))
+        server.crash()
+
+        wait_until(lambda: server.ask("SELECT count(*) FROM bookings_booking") == [(1,)], within_s=25)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_checker_told_to_stop_while_the_database_is_gone_ends_in_time(
     server: Server, sandbox: Sandbox, log: Path
 ) -> None:
@@ -90,4 +108,5 @@ def test_a_checker_told_to_stop_while_the_database_is_gone_ends_in_time(
 
 def manage(*arguments: str, **settings: str) -> None:
     command = [sys.executable, "manage.py", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **settings}, stdout=subprocess.DEVNULL, check=True)
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "okpuja.settings", **settings}
+    subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, check=True)

@@ -141,6 +141,23 @@ def test_start_after_another_dispute_than_the_handled_one_does_not_ask_to_pay_ag
         checkout.start(CART)
 
 
+def test_start_while_money_comes_for_an_earlier_order_asks_nobody_to_pay_again(sandbox, monkeypatch):
+    earlier = make.order(Status.EXPIRED, cart_id=CART.reference, age_s=2000)
+    wait = throttle.wait_for_turn
+
+    def meanwhile(*, until):
+        completion.settle(earlier.pk, make.answer("COMPLETED"), source=Source.CHECKER, now=timezone.now())
+        return wait(until=until)
+
+    monkeypatch.setattr(throttle, "wait_for_turn", meanwhile)
+
+    with pytest.raises(AlreadyPaid):
+        checkout.start(CART)
+
+    assert PaymentOrder.objects.get() == earlier
+    assert sandbox.calls().get("pay", 0) == 0
+
+
 def test_start_that_opens_nothing_gives_its_call_back(sandbox, plug, settings):
     plug("delivers", HOLD="holds", RELEASE="releases")
     for other in ("one", "two", "three"):
