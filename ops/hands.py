@@ -1,10 +1,11 @@
 """What a person may do about an order: ask PhonePe now, refund, book anyway, mark as settled.
 
-Each is confirmed on a page of its own and done by `payments.byhand`, which records who did it.
+Each is confirmed on a page of its own and done by `payments.byhand` or `payments.refunds`, which record who did it.
 """
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from catalog.money import in_rupees, rupees
 from ops import access
 from ops.access import staff_page
 from ops.forms import ReasonForm, RefundForm
-from payments import byhand, completion
+from payments import byhand, completion, refunds
 from payments.errors import Refusal
 from payments.models import PaymentOrder
 from payments.refunds import left_to_refund
@@ -115,12 +116,17 @@ def refund(request: HttpRequest, merchant_order_id: str) -> HttpResponse:
         return render(request, "ops/refund.html", context)
     amount, reason = form.amount_paise(left_paise=left), form.cleaned_data["reason"]
     if request.POST.get("sure") != "yes":
-        context |= {"amount": amount, "amount_text": in_rupees(amount), "reason": reason}
+        key = secrets.token_urlsafe(16)  # the button may be pressed twice
+        context |= {"amount": amount, "amount_text": in_rupees(amount), "reason": reason, "key": key}
         return render(request, "ops/refund_sure.html", context)
-    by = request.user.get_username()
     try:
-        made = byhand.refund(
-            order.merchant_order_id, amount_paise=amount, reason=reason, by=by, now=timezone.now()
+        made = refunds.request(
+            order.merchant_order_id,
+            amount_paise=amount,
+            reason=reason,
+            requested_by=request.user.get_username(),
+            idempotency_key=request.POST.get("key", "")[:64],
+            now=timezone.now(),
         )
     except Refusal as refusal:
         return _refused(request, order, refusal)

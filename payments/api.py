@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Field, Router, Schema
 from ninja import Status as Reply
-from ninja.params.functions import Path
+from ninja.params.functions import Header, Path
 from ninja.utils import check_csrf
 
-from payments import byhand, checkout, completion, described, shop, standing
+from payments import checkout, completion, described, refunds, shop, standing
 from payments.described import CART_ID, ORDER_ID
 from payments.errors import (
     AlreadyPaid,
@@ -223,13 +223,21 @@ def refund(
     request: HttpRequest,
     body: RefundIn,
     merchant_order_id: str = Path(..., example=ORDER_ID, description="The order's number."),
+    idempotency_key: str = Header(
+        "",
+        alias="Idempotency-Key",
+        max_length=64,
+        example="6f1d7c1e-9a1b-4a57-8f0e-2f4f5d0b7a11",
+        description="Random; a request that is repeated with it gets the refund that the first one started.",
+    ),
 ) -> Any:
     """Give money of a paid order back (staff with the right to add refunds)."""
-    made = byhand.refund(
+    made = refunds.request(
         merchant_order_id,
         amount_paise=body.amount,
         reason=body.reason,
-        by=request.user.get_username(),
+        requested_by=request.user.get_username(),
+        idempotency_key=idempotency_key,
         now=timezone.now(),
     )
     return Reply(201, Data(data=_refund_out(made)))

@@ -11,12 +11,11 @@ from django.utils import timezone
 
 from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import NotFound, Refusal
-from payments.models import PaymentEvent, PaymentOrder, Refund
+from payments.models import PaymentEvent, PaymentOrder
 from payments.states import MISMATCHES, OPEN, Attention, Fulfilment, Source, Status
 
 log = structlog.get_logger(__name__)
 
-ENDED_BY_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
 ENDS_THE_HOLD = (*MISMATCHES, Attention.STILL_PENDING)
 
 
@@ -75,24 +74,6 @@ def settle_attention(
         holds.end(order, source=Source.MANUAL, now=now)
     log.info("attention settled", order=order.merchant_order_id, settled=why)
     return order
-
-
-@transaction.atomic(durable=True)
-def refund(
-    merchant_order_id: str, *, amount_paise: int | None, reason: str, by: str, now: datetime
-) -> Refund:
-    """Start a refund as `refunds.request`; what waited for it needs nobody once all the money is on its way.
-
-    Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
-    """
-    order = _lock(merchant_order_id)
-    made = refunds.open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=by, now=now)
-    if order.attention in ENDED_BY_REFUND and refunds.left_to_refund(order) == 0:
-        how = f"Refund {made.merchant_refund_id} was asked for."
-        transitions.set_attention(
-            order, Attention.NONE, source=Source.MANUAL, now=now, settled=order.attention, by=by, reason=how
-        )
-    return made
 
 
 def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) -> PaymentOrder:

@@ -28,11 +28,12 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.05
 BY_HAND_GAP_S = 3.0
 TURN_S = 60.0
+FLIGHTS = 16  # at once, of a process
 MISMATCH_AGAIN = timedelta(hours=1)
 # PostgreSQL's errors: lost, cut off or read-only after a failover, in conflict, short of something, locked, stopped.
 PASSING = ("08", "25006", "25P03", "25P04", "40", "53", "55", "57")
 IN_DOUBT = (Attention.STILL_PENDING, Attention.UNSETTLED)  # which the next good answer ends
-_pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="verify")
+_pool = ThreadPoolExecutor(FLIGHTS, thread_name_prefix="verify")
 
 
 def settle(order_id: int, answer: Answer, *, source: Source, now: datetime) -> PaymentOrder:

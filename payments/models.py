@@ -244,6 +244,13 @@ class Refund(models.Model):
     state = models.CharField(max_length=10, choices=RefundState.choices, default=RefundState.DUE)
     reason = models.CharField(max_length=200)
     requested_by = models.CharField(max_length=150)
+    idempotency_key = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="of the request, if it had one; a repeat of it finds this refund",
+    )
     gateway_refund_id = models.CharField(max_length=64, blank=True)
     error_code = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -257,6 +264,11 @@ class Refund(models.Model):
                 name="payments_refund_one_open_per_order",
                 fields=["order"],
                 condition=Q(state__in=[*REFUND_OPEN]),
+            ),
+            models.UniqueConstraint(
+                name="payments_refund_idempotency",
+                fields=["order", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
             ),
             models.CheckConstraint(name="payments_refund_amount", condition=Q(amount__gte=1)),
             models.CheckConstraint(

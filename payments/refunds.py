@@ -31,6 +31,7 @@ REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has ar
 STUCK_AFTER = timedelta(days=7)
 UNSENT_AFTER = timedelta(hours=6)  # PhonePe has not taken it in: an outage, or it never will
 OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
+ENDED_BY_A_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
 MONEY_IS_OUT = (Attention.REFUND_FAILED, Attention.REFUND_STUCK, Attention.UNFULFILLABLE)
 TURN_S = 10.0
 PURSUE = "payments.pursue_refund"
@@ -47,21 +48,53 @@ def left_to_refund(order: PaymentOrder) -> int:
 
 @transaction.atomic(durable=True)
 def request(
-    merchant_order_id: str, *, amount_paise: int | None, reason: str, requested_by: str, now: datetime
+    merchant_order_id: str,
+    *,
+    amount_paise: int | None,
+    reason: str,
+    requested_by: str,
+    now: datetime,
+    idempotency_key: str = "",
 ) -> Refund:
     """Start a refund by a person: of `amount_paise`, or of all that is left.
 
-    Raises NotFound, or NotRefundable when that much is not left or another refund is under way.
+    A request that is repeated with its `idempotency_key` (at most 64 characters) gets the refund that it has
+    started, whatever became of that. What waited for the refund needs nobody once all the money is on its way.
+    Raises NotFound, or NotRefundable when that much is not left, another refund is under way, or the key is that
+    of another sum.
     """
     found = PaymentOrder.objects.named(merchant_order_id).first()
     if found is None:
         raise NotFound("There is no such order.")
     order = transitions.lock(found.pk)
-    return open_refund(order, amount_paise=amount_paise, reason=reason, requested_by=requested_by, now=now)
+    made = order.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
+    if made is not None:
+        if amount_paise not in (None, made.amount):
+            raise NotRefundable("This idempotency key was used for a refund of another sum.")
+        return made
+    made = open_refund(
+        order,
+        amount_paise=amount_paise,
+        reason=reason,
+        requested_by=requested_by,
+        now=now,
+        idempotency_key=idempotency_key,
+    )
+    if order.attention in ENDED_BY_A_REFUND and left_to_refund(order) == 0:
+        settled = {"settled": order.attention, "by": requested_by}
+        how = f"Refund {made.merchant_refund_id} was asked for."
+        transitions.set_attention(order, Attention.NONE, source=Source.MANUAL, now=now, **settled, reason=how)
+    return made
 
 
 def open_refund(
-    order: PaymentOrder, *, amount_paise: int | None, reason: str, requested_by: str, now: datetime
+    order: PaymentOrder,
+    *,
+    amount_paise: int | None,
+    reason: str,
+    requested_by: str,
+    now: datetime,
+    idempotency_key: str = "",
 ) -> Refund:
     """Record a refund and the job that pursues it. The caller holds the transaction and the order's lock.
 
@@ -89,6 +122,7 @@ def open_refund(
         amount=amount,
         reason=masked(reason)[:200],
         requested_by=requested_by[:150],
+        idempotency_key=idempotency_key,
         created_at=now,
     )
     _record(refund, now=now, state=refund.state, reason=reason, requested_by=requested_by)

@@ -17,7 +17,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from payments import byhand, inbox, metrics, rescue, retention
+from payments import byhand, inbox, metrics, refunds, rescue, retention
 from payments.models import PaymentOrder, WebhookDelivery
 from payments.records import Row
 from payments.states import Source
@@ -119,7 +119,9 @@ def settles_by_hand(world: World) -> None:
 
 
 def refunds_by_hand(world: World) -> None:
-    byhand.refund(first(world), amount_paise=5000, reason="asked for", by="ravi", now=timezone.now())
+    refunds.request(
+        first(world), amount_paise=5000, reason="asked for", requested_by="ravi", now=timezone.now()
+    )
 
 
 def books_anyway(world: World) -> None:

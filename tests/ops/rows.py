@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from bookings import fulfilment
 from bookings.models import Booking
-from payments import byhand, checkers, completion, transitions
+from payments import checkers, completion, refunds, transitions
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.shop import PaidOrder
 from payments.states import Attention, Source, Status
@@ -105,7 +105,9 @@ def a_busy_day() -> PaymentOrder:
     mismatched(taken=12345600)
     order = undelivered(at=now - timedelta(minutes=50), attention="unfulfillable")
     refund(order, 49900)
-    byhand.refund(order.merchant_order_id, amount_paise=5000, reason="A beginning.", by="ravi", now=now)
+    refunds.request(
+        order.merchant_order_id, amount_paise=5000, reason="A beginning.", requested_by="ravi", now=now
+    )
     return order
 
 

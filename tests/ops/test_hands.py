@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -111,6 +114,20 @@ def test_refund_asks_once_more_with_the_sum_before_anything_happens(boss):
     assert "Refund ₹1,499.00?" in text
     assert 'name="amount" value="1499.00"' in text
     assert Refund.objects.count() == 0
+
+
+def test_refund_whose_button_is_pressed_again_is_made_once(boss):
+    order = rows.undelivered(attention=Attention.UNFULFILLABLE)
+    page = text_of(post(boss, "refund", order, amount="500", reason="Slot gone."))
+    (key,) = re.findall(r'name="key" value="([^"]+)"', page)
+    press = partial(post, boss, "refund", order, amount="500", reason="Slot gone.", sure="yes")
+
+    press(key=key)
+    Refund.objects.update(state="COMPLETED")
+    text = text_of(press(key=key))
+
+    assert "Refund of ₹500.00 recorded." in text
+    assert Refund.objects.count() == 1
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,14 @@ def paid_order(sandbox: Sandbox | None = None, **fields: Any) -> PaymentOrder:
     return order
 
 
-def request(order: PaymentOrder, amount: int | None = None) -> Refund:
+def request(order: PaymentOrder, amount: int | None = None, **more: str) -> Refund:
     return refunds.request(
         order.merchant_order_id,
         amount_paise=amount,
         reason="The priest is ill.",
         requested_by="staff",
         now=timezone.now(),
+        **more,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -331,6 +332,19 @@ def test_refund_by_staff_answers_201_with_the_refund():
         "reason": "ill",
     }
     assert refund.requested_by == "staff"
+
+
+def test_refund_that_is_asked_for_again_with_its_idempotency_key_is_made_once():
+    order, boss = paid(), staff("add_refund")
+    asked = partial(post, f"{order.merchant_order_id}/refunds/", {"amount": 5000, "reason": "ill"}, boss)
+
+    first = data(asked(headers={"idempotency-key": "k1"}), 201)
+    Refund.objects.update(state="COMPLETED")
+    again, other = data(asked(headers={"idempotency-key": "k1"}), 201), data(asked(), 201)
+
+    assert again == first | {"state": "COMPLETED"}
+    assert other["merchant_refund_id"] != first["merchant_refund_id"]
+    assert Refund.objects.count() == 2
 
 
 @pytest.mark.parametrize(

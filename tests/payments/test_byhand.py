@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from payments import audit, byhand, completion
+from payments import audit, byhand, completion, refunds
 from payments.errors import NotFound, NotRefundable, TooManyRequests
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.states import Attention, Source, Status
@@ -39,8 +39,12 @@ def settle(order: PaymentOrder) -> PaymentOrder:
 
 
 def refund(order: PaymentOrder, amount: int | None = None) -> Refund:
-    return byhand.refund(
-        order.merchant_order_id, amount_paise=amount, reason="Asked for.", by="ravi", now=timezone.now()
+    return refunds.request(
+        order.merchant_order_id,
+        amount_paise=amount,
+        reason="Asked for.",
+        requested_by="ravi",
+        now=timezone.now(),
     )
 
 
@@ -103,7 +107,7 @@ def test_settle_attention_by_two_at_once_is_done_by_one():
         assert len(attention_events(order)) == 1
 
 
-@pytest.mark.parametrize("why", byhand.ENDED_BY_REFUND)
+@pytest.mark.parametrize("why", refunds.ENDED_BY_A_REFUND)
 def test_refund_of_all_that_is_left_ends_the_attention_that_waited_for_it(why):
     order = needing(why, fulfilment="UNFULFILLABLE")
 

@@ -48,6 +48,18 @@ def test_request_of_what_is_no_whole_int_is_a_type_error(amount):
     assert Refund.objects.count() == 0
 
 
+def test_request_that_is_repeated_by_its_key_gets_its_refund_and_for_another_sum_none():
+    order, other = paid_order(), paid_order()
+    made = request(order, 100, idempotency_key="k1")
+    Refund.objects.update(state="COMPLETED")
+
+    assert [request(order, sum_, idempotency_key="k1") for sum_ in (100, None)] == [made, made]
+    with pytest.raises(NotRefundable, match="another sum"):
+        request(order, 200, idempotency_key="k1")
+    assert request(other, 100, idempotency_key="k1") != made
+    assert len(jobs()) == 2
+
+
 @pytest.mark.parametrize("amount", [1, 99])
 def test_request_of_less_than_phonepe_gives_back_is_refused_unless_no_more_is_left(amount):
     order = paid_order()

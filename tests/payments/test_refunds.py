@@ -163,10 +163,11 @@ def test_pursue_a_refund_that_fails_at_phonepe_calls_a_person_and_a_new_one_may_
     pursue(made)
 
     failed = pursue(made)
-    second = request(order)
-
     order.refresh_from_db()
     assert (failed.state, failed.error_code, order.attention) == ("FAILED", "BF_034", "refund_failed")
+
+    second = request(order)
+
     assert second.merchant_refund_id != made.merchant_refund_id
 
 
