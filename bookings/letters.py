@@ -49,7 +49,8 @@ def confirmation(booking: Booking, order: PaymentOrder | None) -> Letter:
         ),
         link=(_("Your booking"), links.own_page(booking)),
         closing=(
-            _("The priest will call you on %(phone)s the day before.") % {"phone": booking.phone},
+            _("The priest will call you on %(phone)s before the puja, usually the day before.")
+            % {"phone": booking.phone},
             _("The link shows your name and address: pass it on only to whom you trust."),
             _("If something in this mail is not right, please answer it and name your booking number."),
         ),
@@ -103,11 +104,8 @@ def _failed(notice: Notice, order: PaymentOrder) -> Letter:
         name=order.snapshot.get("name", ""),
         said=(
             happened % {"amount": rupees(notice.amount)},
-            _("Nothing has been booked. You can pay again whenever you like."),
-            _(
-                "If your account shows a debit all the same, your bank or PhonePe returns it by itself, usually"
-                " within a few days."
-            ),
+            _("Nothing has been booked. You can try the payment again as long as the time is available."),
+            comes_back(),
         ),
         facts=_facts(notice, order),
         link=(_("Back to your puja"), _cart_page(order)),
@@ -122,15 +120,31 @@ def _expired(notice: Notice, order: PaymentOrder) -> Letter:
         said=(
             _("No payment of %(amount)s arrived in the time that was set for it, so nothing has been booked.")
             % {"amount": rupees(notice.amount)},
-            _(
-                "If you have paid, do not pay again: we keep asking PhonePe. Should the payment reach us late, we"
-                " book your puja and mail you."
-            ),
-            _("If you have not paid, you can still do so."),
+            if_paid(order),
+            _("If you have not paid, you can still do so as long as the time is available."),
         ),
         facts=_facts(notice, order),
         link=(_("Back to your puja"), _cart_page(order)),
         closing=(_ask(),),
+    )
+
+
+def if_paid(order: PaymentOrder) -> str:
+    """What whoever did pay an order that is closed unpaid can count on: on us only while PhonePe is asked."""
+    if order.next_check_at is None:
+        return comes_back()
+    asked = _("If you have paid, do not pay again: we keep asking PhonePe.")
+    late = _(
+        "If the payment still reaches us, we book your puja, or refund you if that time is taken by then, and"
+        " email you."
+    )
+    return f"{asked} {late}"
+
+
+def comes_back() -> str:
+    """What happens to money that was debited for a payment that came to nothing."""
+    return _(
+        "If money was debited anyway, your bank or PhonePe returns it automatically, usually within a few days."
     )
 
 
@@ -139,8 +153,8 @@ def _refund(notice: Notice, order: PaymentOrder) -> Letter:
     if notice.news == News.REFUND_STARTED:
         subject = _("%(amount)s is on its way back to you") % amount
         money = _(
-            "We have asked PhonePe to send %(amount)s back to where it came from. That usually takes a few"
-            " days; we write again when it is done. You need not do anything."
+            "We are refunding %(amount)s to the account, card or wallet you paid with. This usually takes a few"
+            " days; we will write again when it is done. You need not do anything."
         )
     else:
         subject = _("%(amount)s has been sent back to you") % amount

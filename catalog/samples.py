@@ -131,7 +131,8 @@ SAMPLES = (
         _("Peace with the nine planets, by mantra, grain and fire."),
         _(
             "Each of the nine planets receives its mantra, its grain and its colour, followed by a havan. Bring the"
-            " time and place of birth when the puja is for one person; the priest calls you the day before."
+            " time and place of birth when the puja is for one person; the priest will call you, usually the day"
+            " before."
         ),
         150,
         3,

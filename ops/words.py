@@ -36,11 +36,12 @@ WHY = {
     "amount_mismatch": (
         "PhonePe took another sum than this order asks for.",
         "Nothing is booked. Compare the sums in the raw answer, return or ask for the difference in PhonePe's"
-        " dashboard, then mark the order as settled.",
+        " dashboard. Write to the customer what you decided, then mark it as settled.",
     ),
     "order_id_mismatch": (
         "PhonePe's order id is not the one that it gave when the order was made.",
-        "Nothing is booked. Ask PhonePe's support with the text on the order's page, then mark it as settled.",
+        "Nothing is booked. Ask PhonePe's support with the text on the order's page. Write to the customer what you"
+        " decided, then mark it as settled.",
     ),
     "fulfilment_failed": (
         "The money is in, but booking fails again and again.",
@@ -54,7 +55,8 @@ WHY = {
     "still_pending": (
         "PhonePe still says PENDING although the whole watch is over, or answers what is of no use.",
         "Ask once more now. When it stays so, ask PhonePe's support with the text on the order's page. Until it is"
-        " decided or marked as settled, the customer cannot pay for this cart anew.",
+        " decided or marked as settled, the customer cannot pay for this cart anew. Write to the customer what you"
+        " decided, then mark it as settled.",
     ),
     "refund_failed": (
         "PhonePe says that a refund failed.",

@@ -56,7 +56,7 @@ class OrderForm(forms.Form):
     )
     phone = forms.CharField(
         label="Mobile number",
-        help_text="The priest calls you the day before.",
+        help_text="The priest will call you before the puja, usually the day before.",
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
         error_messages={"required": "Give your mobile number."},
     )

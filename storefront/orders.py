@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from bookings.letters import CANCELLED_CODES
+from bookings.letters import CANCELLED_CODES, comes_back, if_paid
 from bookings.models import Booking
 from catalog.money import rupees
 from payments.models import PaymentOrder, Refund
@@ -125,22 +125,18 @@ def outcome(order: PaymentOrder) -> Outcome:
 
 def _seen_to() -> Outcome:
     return Outcome(
-        _("A person has settled this payment"),
-        _("PhonePe's account of it was unclear, so a person looked at it."),
-        _("If anything about your money is unclear, please write to us."),
+        _("Our team has finished checking this payment"),
+        _("PhonePe's information was unclear, so our team checked it."),
+        _("If money was debited and has not come back, please write to us before you pay again."),
     )
 
 
 def _failed(order: PaymentOrder) -> Outcome:
-    comes_back = _(
-        "If your account shows a debit all the same, your bank or PhonePe returns it by itself, usually within a"
-        " few days."
-    )
     if order.failure_code in CANCELLED_CODES:
-        left = _("You left PhonePe's page before the payment was made.")
-        return Outcome(_("You cancelled the payment"), left, f"{_not_taken()} {comes_back}")
+        told = _("It was cancelled on PhonePe's page before it was completed.")
+        return Outcome(_("The payment was cancelled"), told, comes_back())
     told = _("PhonePe told us that the payment failed.")
-    return Outcome(_("The payment did not go through"), told, comes_back)
+    return Outcome(_("The payment did not go through"), told, comes_back())
 
 
 def _expired(order: PaymentOrder) -> Outcome:
@@ -153,7 +149,7 @@ def _expired(order: PaymentOrder) -> Outcome:
     return Outcome(
         _("The time to pay is over"),
         _("No payment arrived in the time that was set for it."),
-        _("If you have paid, do not pay again: we keep asking PhonePe.") + " " + _still_watched(),
+        if_paid(order),
     )
 
 
@@ -162,21 +158,13 @@ def _given_up(order: PaymentOrder) -> Outcome:
         return Outcome(
             _("This payment was closed"),
             _("Its payment page could not be opened any more, so we gave it up."),
-            _("We keep asking PhonePe about it.") + " " + _still_watched(),
+            if_paid(order),
         )
     return Outcome(
         _("The payment was not started"),
         _("We could not open the payment page, so nobody could pay."),
-        _not_taken(),
+        _("No money has been taken for this booking."),
     )
-
-
-def _not_taken() -> str:
-    return _("No money has been taken for this booking.")
-
-
-def _still_watched() -> str:
-    return _("Should the payment reach us late, we book your puja and mail you.")
 
 
 def _undeliverable(order: PaymentOrder) -> Outcome:

@@ -13,7 +13,7 @@ FORM = (
     _("Email"),
     _("The confirmation goes here."),
     _("Mobile number"),
-    _("The priest calls you the day before."),
+    _("The priest will call you before the puja, usually the day before."),
     _("Address of the puja"),
     _("House, street, city and PIN code."),
 )

@@ -80,7 +80,7 @@ def test_failed_payment_is_told_with_amount_order_and_the_way_back():
     for line in (
         "Namaste Asha Rao,",
         "PhonePe told us that your payment of ₹1,499.00 failed.",
-        "Nothing has been booked. You can pay again whenever you like.",
+        "Nothing has been booked. You can try the payment again as long as the time is available.",
         "  Puja      Ganesh Puja",
         "  Date      Thu, 14 Jan 2094",
         f"  Order     {order.merchant_order_id}",
@@ -118,7 +118,19 @@ def test_expired_payment_is_told_with_a_warning_not_to_pay_twice():
 
     assert sent.subject == "Not booked yet: no payment arrived for Ganesh Puja"
     assert "If you have paid, do not pay again: we keep asking PhonePe." in sent.body
+    assert "or refund you if that time is taken by then" in html(sent)
     assert order.merchant_order_id in sent.body
+
+
+def test_expired_payment_that_is_told_after_the_watch_promises_nothing():
+    order = make.order(age_s=1200)
+    settle(order, make.answer("PENDING"))
+    PaymentOrder.objects.filter(pk=order.pk).update(next_check_at=None)
+
+    [sent] = sent_by_running()
+
+    assert "your bank or PhonePe returns it automatically" in html(sent)
+    assert "keep asking" not in html(sent)
 
 
 def test_way_back_of_a_signed_in_customer_goes_through_the_sign_in():

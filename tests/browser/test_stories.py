@@ -50,7 +50,7 @@ def test_customer_who_cancels_can_try_again_and_is_booked_once(browser: Browser,
     go_to_pay(page, shop)
     press(page, "Cancel")
     page.wait_for_url("**/payment-failed/*")
-    expect(page.get_by_role("heading", level=1)).to_have_text("You cancelled the payment")
+    expect(page.get_by_role("heading", level=1)).to_have_text("The payment was cancelled")
 
     press(page, "Try again")
     page.wait_for_url(f"{shop.sandbox.url}/**")

@@ -16,6 +16,13 @@ from tests.cart import rows
 from tests.payments.settling import settle, unknown_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
+STILL_WATCHED = (
+    "If you have paid, do not pay again: we keep asking PhonePe. If the payment still reaches us, we book your puja,"
+    " or refund you if that time is taken by then, and email you."
+)
+COMES_BACK = (
+    "If money was debited anyway, your bank or PhonePe returns it automatically, usually within a few days."
+)
 
 
 def order(status: Status = Status.INITIATED, *, cart_id: str = "", **fields: object) -> PaymentOrder:
@@ -174,8 +181,8 @@ def test_page_of_what_a_person_has_settled_says_so_and_offers_a_new_payment(clie
 
     text = shown(client, settled)
 
-    assert "<h1>A person has settled this payment</h1>" in text
-    assert "If anything about your money is unclear, please write to us." in text
+    assert "<h1>Our team has finished checking this payment</h1>" in text
+    assert "please write to us before you pay again." in text
     assert "do not pay again" not in text
     assert "Try again" in text
 
@@ -199,7 +206,8 @@ def test_page_of_an_order_given_up_for_another_says_that_it_is_still_watched(cli
     text = shown(client, given_up)
 
     assert "<h1>This payment was closed</h1>" in text
-    assert "Should the payment reach us late, we book your puja and mail you." in text
+    assert STILL_WATCHED in text
+    assert COMES_BACK not in text
 
 
 def test_page_of_an_order_past_its_time_warns_not_to_pay_twice(client):
@@ -209,8 +217,20 @@ def test_page_of_an_order_past_its_time_warns_not_to_pay_twice(client):
     text = shown(client, expired)
 
     assert "<h1>The time to pay is over</h1>" in text
-    assert "If you have paid, do not pay again: we keep asking PhonePe." in text
+    assert STILL_WATCHED in text
+    assert COMES_BACK not in text
     assert "Try again" in text
+
+
+@pytest.mark.parametrize("status", [Status.EXPIRED, Status.CANCELLED])
+def test_page_of_an_unpaid_order_whose_watch_is_over_does_not_promise_to_ask(client, status):
+    over = order(status, age_s=80 * 3600, next_check_at=None)
+
+    text = shown(client, over)
+
+    assert COMES_BACK in text
+    assert "keep asking" not in text
+    assert "we book your puja" not in text
 
 
 def test_page_when_phonepe_says_pending_to_the_end_of_the_watch_has_a_person_look_at_it(client):
@@ -298,7 +318,7 @@ def test_page_of_a_booking_whose_whole_amount_goes_back_says_refunded(client):
 
     text = shown(client, paid)
 
-    assert "<h1>This booking was refunded</h1>" in text
+    assert "<h1>Full refund for this booking</h1>" in text
     assert "₹1,499.00 of this booking has been sent back to you." in text
     assert "Your puja is booked" not in text
 

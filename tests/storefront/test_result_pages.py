@@ -172,7 +172,7 @@ def test_a_booked_order_leads_from_every_page_to_the_booking(client):
     ("status", "fields", "heading"),
     [
         (Status.FAILED, {}, "The payment did not go through"),
-        (Status.FAILED, {"failure_code": "ORDER_CANCELLED_BY_USER"}, "You cancelled the payment"),
+        (Status.FAILED, {"failure_code": "ORDER_CANCELLED_BY_USER"}, "The payment was cancelled"),
         (Status.CANCELLED, {"gateway_order_id": ""}, "The payment was not started"),
         (Status.CANCELLED, {}, "This payment was closed"),
         (Status.EXPIRED, {}, "The time to pay is over"),
@@ -263,7 +263,7 @@ def test_my_bookings_say_which_were_refunded_in_full(client):
     page = client.get("/my-bookings/")
 
     assert page.context["returned"] == {whole.booking_id}
-    assert text_of(page).count("This booking was refunded") == 1
+    assert text_of(page).count("Full refund for this booking") == 1
 
 
 def test_an_old_failed_order_does_not_hide_a_newer_open_one(client):
