@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from email.utils import parseaddr
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -69,6 +71,14 @@ def _parsed(name: str, parse: object, value: object):  # type: ignore[no-untyped
         return parse(value)  # type: ignore[operator]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def _contact(name: str, *, sender: str) -> str:
+    """A mail address or a phone number; by default the address of `sender`, and "" when that is none."""
+    value = _setting(env.str, name, "").strip()
+    if value and not re.fullmatch(r"[^@\s]+@[^@\s]+|\+?[0-9][0-9 ()-]{4,}", value):
+        raise ImproperlyConfigured(f"{name} must be a mail address or a phone number; it is {value!r}.")
+    return value or (parseaddr(sender)[1] if "@" in sender else "")
 
 
 def _is_weak(key: str) -> bool:
@@ -206,6 +216,7 @@ X_FRAME_OPTIONS = "DENY"
 
 EMAIL_URL = _setting(env.str, "EMAIL_URL", "console:")
 DEFAULT_FROM_EMAIL = _setting(env.str, "DEFAULT_FROM_EMAIL", "OkPuja <bookings@localhost>")
+SUPPORT_CONTACT = _contact("SUPPORT_CONTACT", sender=DEFAULT_FROM_EMAIL)
 EMAIL_TIMEOUT = 5  # less than a stopped checker gives its jobs
 MAIL_PORTS = {"smtp": 25, "smtps": 465, "smtp+tls": 587}
 _mail = urlsplit(EMAIL_URL)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 
 from django import template
+from django.conf import settings
+from django.utils.html import format_html
 
 from bookings import letters
 from catalog import money
@@ -34,3 +37,11 @@ def clock(text: str) -> time:
 def hour(at: time) -> str:
     """ "9:30 AM", in every language: Django's Hindi has one word for AM and PM."""
     return letters.hour(at)
+
+
+@register.simple_tag
+def support_contact() -> str:
+    """Who answers questions about money, as a link to write or to call; "" when nobody is named."""
+    contact = settings.SUPPORT_CONTACT
+    address = f"mailto:{contact}" if "@" in contact else "tel:" + re.sub(r"[^+0-9]", "", contact)
+    return format_html('<a href="{}">{}</a>', address, contact) if contact else ""

@@ -104,6 +104,7 @@ def test_development_needs_nothing(project: Path) -> None:
         ("THROTTLES", "status_per_nobody=1"),
         ("THROTTLES", "status_per_cart=often"),
         ("THROTTLES", "status_per_cart=-1"),
+        ("SUPPORT_CONTACT", "the office"),
         ("LOG_LEVEL", "LOUD"),
         ("LOG_FILE", "/nowhere/at/all/okpuja.log"),
     ],
@@ -135,6 +136,25 @@ def test_a_mail_address_and_password_may_hold_any_character(project: Path) -> No
     assert done.stdout == "('shop@example.com', 'p@ss/word', 587, True)\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "sender", "contact"),
+    [
+        ("help@shop.example", "Shop <mail@shop.example>", "help@shop.example"),
+        ("+91 80 1234 5678", "Shop <mail@shop.example>", "+91 80 1234 5678"),
+        ("", "Shop <mail@shop.example>", "mail@shop.example"),
+        ("", "no address", ""),
+    ],
+)
+def test_customers_are_given_the_contact_that_is_set_or_the_sender_of_mails(
+    project: Path, given: str, sender: str, contact: str
+) -> None:
+    done = read(
+        project, "settings.SUPPORT_CONTACT", SECRET_KEY=KEY, SUPPORT_CONTACT=given, DEFAULT_FROM_EMAIL=sender
+    )
+
+    assert done.stdout == f"{contact}\n"
+
+
 def test_the_env_file_is_read_and_the_environment_wins(project: Path) -> None:
     env_file = project / ".env"
     env_file.write_text(f"SECRET_KEY={KEY}\nPHONEPE_MAX_RPS=7\nLATE_WATCH_HOURS=24\n")
@@ -162,7 +182,7 @@ def test_the_example_lists_exactly_the_settings_that_are_read() -> None:
         argument.value
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
-        if call.func.id in ("_setting", "_within", "_address", "_origins")
+        if call.func.id in ("_setting", "_within", "_address", "_origins", "_contact")
         for argument in call.args[:2]
         if isinstance(argument, ast.Constant) and re.fullmatch("[A-Z_]+", str(argument.value))
     }

@@ -244,6 +244,28 @@ def test_page_when_phonepe_says_pending_to_the_end_of_the_watch_has_a_person_loo
     assert "Try again" not in text
 
 
+# -- whom to ask --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("contact", "link"),
+    [
+        ("help@shop.example", '<a href="mailto:help@shop.example">help@shop.example</a>'),
+        ("+91 80 1234 5678", '<a href="tel:+918012345678">+91 80 1234 5678</a>'),
+    ],
+)
+def test_page_of_a_payment_names_once_whom_to_ask_about_the_money(client, settings, contact, link):
+    settings.SUPPORT_CONTACT = contact
+    seen = [order(Status.FAILED), order(), order(attention="amount_mismatch", gateway_state="COMPLETED")]
+    seen.append(_refund(settle(order(), make.answer("COMPLETED")), None, RefundState.PENDING).order)
+
+    for each in seen:
+        text = shown(client, each)
+        assert text.count(f"Questions about your money? {link} – please mention your order number.") == 1
+        is_in_the_footer = text.index(link) > text.index("<footer")
+        assert is_in_the_footer == (each is seen[1])
+
+
 # -- refunds ------------------------------------------------------------------------------
 
 
@@ -335,7 +357,7 @@ def test_page_of_a_partly_refunded_order_that_cannot_be_delivered_names_both_par
     assert "₹500.00 has been sent back to you. Your money is safe." in text
 
 
-def _refund(order: PaymentOrder, amount: int | None, state: RefundState) -> None:
+def _refund(order: PaymentOrder, amount: int | None, state: RefundState) -> Refund:
     made = refunds.request(
         order.merchant_order_id,
         amount_paise=amount,
@@ -344,3 +366,4 @@ def _refund(order: PaymentOrder, amount: int | None, state: RefundState) -> None
         now=timezone.now() - timedelta(minutes=1),
     )
     Refund.objects.filter(pk=made.pk).update(state=state)
+    return made
