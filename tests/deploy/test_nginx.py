@@ -80,6 +80,7 @@ def configured(folder: Path, **ports: int) -> Path:
         "127.0.0.1:8001": f"127.0.0.1:{ports['stream']}",
         "/etc/ssl/okpuja": str(folder),
         "/opt/okpuja/staticfiles/": f"{folder}/static/",
+        "/opt/okpuja/deploy/nginx": str(DEPLOY / "nginx"),
         "client_header_timeout 10s": "client_header_timeout 1s",
     }
     for ours, tests in changes.items():
@@ -188,6 +189,7 @@ def test_the_site_behind_nginx(front: Front, sandbox: Sandbox):
     slow_bodies_hold_no_thread(front)
     restart_refuses_nobody(front)
     logs_are_json_lines(front)
+    outage_is_told_to_people_and_to_programs(front, order.cart_id)
 
 
 def test_stream_service_stops_soon_although_a_stream_is_open(tmp_path, sandbox: Sandbox):
@@ -269,6 +271,23 @@ def restart_refuses_nobody(front: Front) -> None:
             asked += pool.map(lambda _: front.ask("/healthz")[0], range(20))
     assert set(asked) == {200}
     assert front.service.returncode == 0
+
+
+def outage_is_told_to_people_and_to_programs(front: Front, cart_id: str) -> None:
+    """Without the web service, which `restart_refuses_nobody` has stopped."""
+    for path in ("/", "/api/payments/return/OKP-1/", "/static/gone.js"):
+        status, body, headers = front.ask(path)
+        assert (status, headers["Content-Type"]) == (502, "text/html; charset=utf-8"), path
+        assert "If you have paid, do not pay again" in body
+        assert "यदि आपने भुगतान कर दिया है, तो दोबारा न करें" in body
+        assert re.findall("src=|href=", body) == []  # all of it is here
+        assert (headers["Retry-After"], headers["Cache-Control"]) == ("60", "no-store")
+    for method, path in (("GET", f"/api/payments/cart/{cart_id}/status/"), ("POST", "/api/payments/cart/")):
+        status, body, headers = front.ask(path, method=method, body=b"{}")
+        assert (status, headers["Content-Type"], headers["Retry-After"]) == (502, "application/json", "60")
+        told = json.loads(body)
+        assert (told["success"], told["code"]) == (False, "unavailable")
+        assert "do not pay again" in told["message"]
 
 
 def logs_are_json_lines(front: Front) -> None:
