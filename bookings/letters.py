@@ -38,21 +38,21 @@ def confirmation(booking: Booking, order: PaymentOrder | None) -> Letter:
         subject=_("Booked: %(puja)s, %(date)s (%(number)s)")
         % {"puja": _(booking.puja), "date": day(booking.date), "number": booking.booking_id},
         name=booking.name,
-        said=(_("Your puja is booked and paid."),),
+        said=(_("Your puja is booked and your payment has been received."),),
         facts=(
-            (_("Booking"), booking.booking_id),
+            (_("Booking number"), booking.booking_id),
             *_wanted(booking.puja, booking.package, booking.date, booking.time),
             (_("Place"), ", ".join(booking.address.splitlines())),
             (_("Paid"), rupees(booking.amount)),
             *receipt(order),
-            (_("Order"), booking.merchant_order_id),
+            (_("Order number"), booking.merchant_order_id),
         ),
         link=(_("Your booking"), links.own_page(booking)),
         closing=(
             _("The priest will call you on %(phone)s before the puja, usually the day before.")
             % {"phone": booking.phone},
-            _("The link shows your name and address: pass it on only to whom you trust."),
-            _("If something in this mail is not right, please answer it and name your booking number."),
+            _("The link shows your name and address: share it only with people you trust."),
+            _("If something in this mail is not right, please reply and mention your booking number."),
         ),
     )
 
@@ -61,7 +61,7 @@ def receipt(order: PaymentOrder | None) -> list[tuple[str, str]]:
     """How the money came, as far as PhonePe told: payment mode and the bank's reference."""
     told = (
         (_("Paid by"), mode(order.payment_mode)) if order else None,
-        (_("UTR"), order.utr) if order else None,
+        (_("Bank reference (UTR)"), order.utr) if order else None,
     )
     return [fact for fact in told if fact and fact[1]]
 
@@ -108,7 +108,7 @@ def _failed(notice: Notice, order: PaymentOrder) -> Letter:
             comes_back(),
         ),
         facts=_facts(notice, order),
-        link=(_("Back to your puja"), _cart_page(order)),
+        link=(_("Back to your order"), _cart_page(order)),
         closing=(_ask(),),
     )
 
@@ -118,20 +118,20 @@ def _expired(notice: Notice, order: PaymentOrder) -> Letter:
         subject=_("Not booked yet: no payment arrived for %(puja)s") % {"puja": _puja(order)},
         name=order.snapshot.get("name", ""),
         said=(
-            _("No payment of %(amount)s arrived in the time that was set for it, so nothing has been booked.")
+            _("We did not receive your payment of %(amount)s in time, so nothing has been booked.")
             % {"amount": rupees(notice.amount)},
             if_paid(order),
             _("If you have not paid, you can still do so as long as the time is available."),
         ),
         facts=_facts(notice, order),
-        link=(_("Back to your puja"), _cart_page(order)),
+        link=(_("Back to your order"), _cart_page(order)),
         closing=(_ask(),),
     )
 
 
 def if_paid(order: PaymentOrder) -> str:
     """What whoever did pay an order that is closed unpaid can count on: on us only while PhonePe is asked."""
-    if order.next_check_at is None:
+    if not is_asked_about(order):
         return comes_back()
     asked = _("If you have paid, do not pay again: we keep asking PhonePe.")
     late = _(
@@ -139,6 +139,11 @@ def if_paid(order: PaymentOrder) -> str:
         " email you."
     )
     return f"{asked} {late}"
+
+
+def is_asked_about(order: PaymentOrder) -> bool:
+    """Whether PhonePe is still asked about a closed order, so that its payment would not stay unseen."""
+    return order.next_check_at is not None
 
 
 def comes_back() -> str:
@@ -159,13 +164,14 @@ def _refund(notice: Notice, order: PaymentOrder) -> Letter:
     else:
         subject = _("%(amount)s has been sent back to you") % amount
         money = _(
-            "PhonePe has sent %(amount)s back to where it came from. Your bank may take a few days to show it."
+            "PhonePe has sent %(amount)s back to the account, card or wallet you paid with. It may take a few"
+            " days to show there."
         )
     return Letter(
         subject=subject,
         name=order.snapshot.get("name", ""),
         said=(_why_refunded(notice, order), money % amount),
-        facts=(*_facts(notice, order), (_("Refund"), notice.merchant_refund_id)),
+        facts=(*_facts(notice, order), (_("Refund number"), notice.merchant_refund_id)),
         link=None,
         closing=(_ask(),),
     )
@@ -174,7 +180,8 @@ def _refund(notice: Notice, order: PaymentOrder) -> Letter:
 def _why_refunded(notice: Notice, order: PaymentOrder) -> str:
     if notices.is_second_payment(order):
         return _(
-            "You paid a second time for this puja. It is booked once; the second payment goes back to you."
+            "We received two payments for this puja. It is booked once; this email is about the refund of the"
+            " second payment."
         )
     if order.fulfilment != Fulfilment.BOOKED:
         return _("Your payment arrived, but this booking could not be made any more. We are sorry.")
@@ -197,7 +204,7 @@ def _facts(notice: Notice, order: PaymentOrder) -> tuple[tuple[str, str], ...]:
             time.fromisoformat(frozen["time"]),
         ),
         (_("Amount"), rupees(notice.amount)),
-        (_("Order"), order.merchant_order_id),
+        (_("Order number"), order.merchant_order_id),
     )
 
 
@@ -224,4 +231,4 @@ def _cart_page(order: PaymentOrder) -> str:
 
 
 def _ask() -> str:
-    return _("If something in this mail is not right, please answer it and name your order number.")
+    return _("If something in this mail is not right, please reply and mention your order number.")

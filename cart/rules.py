@@ -22,7 +22,7 @@ TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def day(wanted: date, *, today: date) -> date:
     """A date from `today` (Asia/Kolkata) to a year ahead."""
     if wanted < today:
-        raise ValueError("This date is over. Choose today or a later day.")
+        raise ValueError("This date has passed. Choose today or a later day.")
     if wanted > today + YEAR:
         raise ValueError("This date is more than a year away. Choose an earlier one.")
     return wanted
@@ -31,14 +31,14 @@ def day(wanted: date, *, today: date) -> date:
 def clock(text: str) -> time:
     """ "HH:MM" in Asia/Kolkata."""
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text.strip()):
-        raise ValueError("Give the time as HH:MM, for example 09:30.")
+        raise ValueError("Please enter the time as HH:MM, for example 09:30.")
     return time.fromisoformat(text.strip())
 
 
 def moment(on: date, at: time, *, now: datetime) -> None:
     """A time that is still to come; `now` is naive Asia/Kolkata."""
     if datetime.combine(on, at) <= now:
-        raise ValueError("This time is over. Choose a later one.")
+        raise ValueError("This time has passed. Choose a later one.")
 
 
 def phone(text: str) -> str:
@@ -46,7 +46,7 @@ def phone(text: str) -> str:
     digits = re.sub(r"[\s().-]", "", text)
     match = re.fullmatch(r"(?:\+91|0091|91|0)?([6-9][0-9]{9})", digits, re.ASCII)
     if not match:
-        raise ValueError("Give an Indian mobile number: ten digits, with or without +91.")
+        raise ValueError("Please enter an Indian mobile number: ten digits (0 to 9), with or without +91.")
     return f"+91{match[1]}"
 
 
@@ -58,7 +58,7 @@ def email(text: str) -> str:
     except ValidationError:
         text = ""
     if not text or len(text) > EMAIL_LENGTH:
-        raise ValueError("Give a mail address such as asha@example.com.")
+        raise ValueError("Please enter an email address such as asha@example.com.")
     return text
 
 

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 WINDOW_S = 60
 NAMED_IN_BODY = 4096  # bytes of a body that are looked at for the cart it names
-MESSAGE = "That was too often. Please wait a little."
+MESSAGE = "Too many requests. Please wait a moment."
 
 
 @sync_and_async_middleware

@@ -26,10 +26,12 @@ TURN_S = 3.0  # how long a customer waits for a place among the calls
 SETTLE_S = 10.0  # how long for the word about an earlier attempt
 ALREADY_PAID = "This has been paid for already."
 IN_DOUBT = (
-    "PhonePe has not told us yet whether your earlier payment went through. A person looks at it and writes to you:"
-    " please do not pay again until then."
+    "PhonePe has not told us yet whether your earlier payment went through. Our team is checking it and will write"
+    " to you: please do not pay again until then."
 )
-UNAVAILABLE = "PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."
+UNAVAILABLE = (
+    "PhonePe cannot be reached just now. Your booking details are saved: please try again in a minute."
+)
 
 
 @dataclass(frozen=True, slots=True)

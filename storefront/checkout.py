@@ -85,7 +85,7 @@ def _new_price(found: Cart, *, seen_total: str) -> str:
     is_open = PaymentOrder.objects.open().filter(cart_id=str(found.cart_id)).exists()
     if not seen_total or seen_total == str(found.total_paise) or is_open:
         return ""
-    return _("The price is now %(amount)s. Please look at it once more before you pay.") % {
+    return _("The price is now %(amount)s. Please check it once more before you pay.") % {
         "amount": rupees(found.total_paise)
     }
 

@@ -34,7 +34,7 @@ class OrderForm(forms.Form):
     )
     date = forms.DateField(
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        error_messages={"required": "Choose a date.", "invalid": "Give the date as YYYY-MM-DD."},
+        error_messages={"required": "Choose a date.", "invalid": "Please enter the date as YYYY-MM-DD."},
     )
     time = forms.ChoiceField(
         label="Starts at",
@@ -46,25 +46,25 @@ class OrderForm(forms.Form):
     name = forms.CharField(
         label="Your name",
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
-        error_messages={"required": "Give your name."},
+        error_messages={"required": "Please enter your name."},
     )
     email = forms.CharField(
         label="Email",
         help_text="The confirmation goes here.",
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-        error_messages={"required": "Give your mail address."},
+        error_messages={"required": "Please enter your email address."},
     )
     phone = forms.CharField(
         label="Mobile number",
         help_text="The priest will call you before the puja, usually the day before.",
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
-        error_messages={"required": "Give your mobile number."},
+        error_messages={"required": "Please enter your mobile number."},
     )
     address = forms.CharField(
         label="Address of the puja",
         help_text="House, street, city and PIN code.",
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "street-address"}),
-        error_messages={"required": "Give the address."},
+        error_messages={"required": "Please enter the address."},
     )
 
     def __init__(self, *args: Any, puja: Puja, now: datetime, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class OrderForm(forms.Form):
         self.day, self.full = day, sorted(full_times(puja.pk, day))
         self.free = free_times(puja.pk, day, now=self.now)
         closed = {
-            slots.value(at): "full" if at in self.full else "over" for at in TIMES if at not in self.free
+            slots.value(at): "full" if at in self.full else "past" for at in TIMES if at not in self.free
         }
         self.fields["time"].widget.closed = closed
         proposed = self.get_initial_for_field(self.fields["time"], "time")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from bookings.letters import CANCELLED_CODES, comes_back, if_paid
+from bookings.letters import CANCELLED_CODES, comes_back, if_paid, is_asked_about
 from bookings.models import Booking
 from catalog.money import rupees
 from payments.models import PaymentOrder, Refund
@@ -29,16 +29,20 @@ def may_try_again(cart_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What to tell the customer: a heading, what happened, and what happens to the money."""
+    """What to tell the customer: a heading, what happened, and what happens to the money.
+
+    `may_be_paid`: the money may still come, so that trying again could pay twice.
+    """
 
     heading: str
     happened: str
     money: str
+    may_be_paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What to tell the customer while nothing is final. `is_attended`: a person looks at it."""
+    """What to tell the customer while nothing is final. `is_attended`: our team is checking it."""
 
     heading: str
     happened: str
@@ -78,12 +82,12 @@ def _sum(refunds) -> int:
 def wait(order: PaymentOrder) -> Wait:
     """The words for an order that is open, or paid and not booked yet."""
     if order.is_disputed:
-        return Wait(_("Your payment needs a look"), _differs(), is_paid=True, is_attended=True)
+        return Wait(_("We are checking your payment"), _differs(), is_paid=True, is_attended=True)
     if order.status == Status.SUCCESS:
         return _being_booked(order)
     said = _("PhonePe has not told us yet whether the payment went through. We keep asking.")
     if order.status == Status.PENDING:
-        said = _("We have asked PhonePe to open your payment and wait for its answer.")
+        said = _("We are opening your payment at PhonePe and waiting for its answer.")
     return Wait(_("We are waiting for PhonePe"), said, is_paid=False)
 
 
@@ -91,8 +95,8 @@ def _being_booked(order: PaymentOrder) -> Wait:
     heading = _("Your payment has arrived")
     if order.attention == Attention.FULFILMENT_FAILED:
         said = _(
-            "Making your booking takes longer than usual, and a person looks at it. Your money is safe; you"
-            " need not do anything."
+            "Your booking is taking longer than usual; our team is looking into it. Your money is safe; you need"
+            " not do anything."
         )
         return Wait(heading, said, is_paid=True, is_attended=True)
     return Wait(heading, _("We are making your booking. This takes a moment."), is_paid=True)
@@ -100,8 +104,8 @@ def _being_booked(order: PaymentOrder) -> Wait:
 
 def _differs() -> str:
     return _(
-        "Money has arrived, but what PhonePe reports differs from your order. Your money is safe: a person"
-        " looks at it and writes to you. Please do not pay again."
+        "Money has arrived, but what PhonePe reports differs from your order. Your money is safe: our team is"
+        " checking it and will write to you. Please do not pay again."
     )
 
 
@@ -113,7 +117,7 @@ def outcome(order: PaymentOrder) -> Outcome:
     if order.fulfilment == Fulfilment.UNFULFILLABLE:
         return _undeliverable(order)
     if order.is_disputed:
-        return Outcome(_("Your payment needs a look"), _differs(), _("There is nothing for you to do."))
+        return Outcome(_("We are checking your payment"), _differs(), _("There is nothing for you to do."))
     if order.handled in (*MISMATCHES, Attention.STILL_PENDING):
         return _seen_to()
     if order.status == Status.EXPIRED:
@@ -142,14 +146,15 @@ def _failed(order: PaymentOrder) -> Outcome:
 def _expired(order: PaymentOrder) -> Outcome:
     if order.attention == Attention.STILL_PENDING:
         return Outcome(
-            _("PhonePe still does not know"),
+            _("Still no clear answer from PhonePe"),
             _("We have asked for days, and PhonePe says neither that you paid nor that you did not."),
-            _("A person looks at it and writes to you. If you have paid, please do not pay again."),
+            _("Our team is checking it and will write to you. If you have paid, please do not pay again."),
         )
     return Outcome(
         _("The time to pay is over"),
         _("No payment arrived in the time that was set for it."),
         if_paid(order),
+        may_be_paid=is_asked_about(order),
     )
 
 
@@ -157,32 +162,34 @@ def _given_up(order: PaymentOrder) -> Outcome:
     if order.gateway_order_id:
         return Outcome(
             _("This payment was closed"),
-            _("Its payment page could not be opened any more, so we gave it up."),
+            _("Its payment page could not be opened any more, so we closed it."),
             if_paid(order),
+            may_be_paid=is_asked_about(order),
         )
     return Outcome(
         _("The payment was not started"),
-        _("We could not open the payment page, so nobody could pay."),
+        _("We could not open the payment page, so no payment was possible."),
         _("No money has been taken for this booking."),
     )
 
 
 def _undeliverable(order: PaymentOrder) -> Outcome:
-    happened = _("Your payment arrived, but this booking could not be made any more.")
+    happened = _("Your payment arrived, but this booking could not be made any more. We are sorry.")
     money = returned(order)
     left = order.amount - money.gone - money.coming
     if left > 0 and not money.coming:
-        return Outcome(_("We will contact you about your money"), happened, _a_person_returns(money))
+        return Outcome(_("We have your payment and will contact you"), happened, _a_person_returns(money))
     if money.coming:
         return Outcome(_("Your money is on its way back"), happened, _is_coming(money))
     sent = _(
-        "%(amount)s has been sent back to where it came from. Your bank may take a few days to show it."
+        "%(amount)s has been sent back to the account, card or wallet you paid with. It may take a few days to"
+        " show there."
     ) % {"amount": rupees(money.gone)}
     return Outcome(_("Your money has been returned"), happened, sent)
 
 
 def _a_person_returns(money: Returned) -> str:
-    safe = _("Your money is safe. A person looks at it and returns it or finds another date with you.")
+    safe = _("Your money is safe. Our team is checking it and will return it or find another date with you.")
     if money.gone:
         return _("%(amount)s has been sent back to you.") % {"amount": rupees(money.gone)} + " " + safe
     return safe
@@ -193,15 +200,15 @@ def _is_coming(money: Returned) -> str:
     if money.is_slow:
         return (
             _(
-                "%(amount)s is being returned to where it came from. That takes longer than usual, and a person"
-                " looks at it."
+                "%(amount)s is being returned to the account, card or wallet you paid with. That takes longer than"
+                " usual; our team is checking it."
             )
             % coming
         )
     return (
         _(
-            "%(amount)s is being returned to where it came from. That usually takes a few days; we mail you"
-            " when it is done."
+            "%(amount)s is being returned to the account, card or wallet you paid with. This usually takes a few"
+            " days; we will email you when it is done."
         )
         % coming
     )
@@ -226,7 +233,7 @@ def _note(order: PaymentOrder, *, is_own: bool) -> str:
     said = [_went_back(money.gone, is_own=is_own), _goes_back(money, is_own=is_own)]
     left = order.amount - money.gone - money.coming
     if left > 0 and not money.coming and (money.has_failed or not is_own):
-        said.append(_("A person looks at your money and returns it."))
+        said.append(_("Our team is checking this and will return your money."))
     told = " ".join(sentence for sentence in said if sentence)
     return told if is_own else _("You paid a second time for this booking.") + " " + told
 
@@ -248,7 +255,7 @@ def _goes_back(money: Returned, *, is_own: bool) -> str:
     else:
         said = _("%(amount)s is on its way back to you.") % amount
     if money.is_slow:
-        said += " " + _("That takes longer than usual, and a person looks at it.")
+        said += " " + _("That takes longer than usual; our team is checking it.")
     return said
 
 

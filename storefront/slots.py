@@ -24,7 +24,7 @@ def value(at: time) -> str:
 
 class TimeSelect(forms.Select):
     """A select in which times that cannot be had stay to be seen; `closed` says why, by value: "full" or
-    "over", which `storefront.words` lists for the translators."""
+    "past", which `storefront.words` lists for the translators."""
 
     closed: Mapping[str, str] = {}
 

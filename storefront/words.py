@@ -17,28 +17,28 @@ FORM = (
     _("Address of the puja"),
     _("House, street, city and PIN code."),
 )
-WHY_A_TIME_IS_CLOSED = (_("full"), _("over"))
+WHY_A_TIME_IS_CLOSED = (_("full"), _("past"))
 REFUSED_BY_FORM = (
     _("Choose a package."),
     _("This package is not offered any more."),
     _("Choose a date."),
-    _("Give the date as YYYY-MM-DD."),
+    _("Please enter the date as YYYY-MM-DD."),
     _("Choose a time."),
     _("Choose one of the times."),
-    _("Give your name."),
-    _("Give your mail address."),
-    _("Give your mobile number."),
-    _("Give the address."),
+    _("Please enter your name."),
+    _("Please enter your email address."),
+    _("Please enter your mobile number."),
+    _("Please enter the address."),
 )
 REFUSED_BY_CART = (
     _("This time has just been taken by someone else. Please choose another time."),
     _("This time is fully booked. Please choose another one."),
-    _("This date is over. Choose today or a later day."),
+    _("This date has passed. Choose today or a later day."),
     _("This date is more than a year away. Choose an earlier one."),
-    _("Give the time as HH:MM, for example 09:30."),
-    _("This time is over. Choose a later one."),
-    _("Give an Indian mobile number: ten digits, with or without +91."),
-    _("Give a mail address such as asha@example.com."),
+    _("Please enter the time as HH:MM, for example 09:30."),
+    _("This time has passed. Choose a later one."),
+    _("Please enter an Indian mobile number: ten digits (0 to 9), with or without +91."),
+    _("Please enter an email address such as asha@example.com."),
     _("The name must have 2 to 100 characters."),
     _("The address must have 3 to 500 characters."),
 )
@@ -46,8 +46,8 @@ REFUSED_PAYMENT = (
     _("The chosen time is over. Please choose a new one."),
     _("This package is not offered any more. Please choose another one."),
     _(
-        "PhonePe has not told us yet whether your earlier payment went through. A person looks at it and writes to"
-        " you: please do not pay again until then."
+        "PhonePe has not told us yet whether your earlier payment went through. Our team is checking it and will"
+        " write to you: please do not pay again until then."
     ),
-    _("PhonePe cannot be reached just now. Nothing is lost: please try again in a minute."),
+    _("PhonePe cannot be reached just now. Your booking details are saved: please try again in a minute."),
 )

@@ -51,14 +51,14 @@ def test_the_confirmation_says_what_was_booked():
     )
     for line in (
         "Namaste Asha & Ravi,",
-        "  Booking   BK-163A5751",
-        "  Puja      Ganesh Puja",
-        "  Package   Essential",
-        "  Date      Thu, 14 Jan 2094",
-        "  Time      5:30 PM (Indian Standard Time)",
-        "  Place     12 Temple Road, Bengaluru 560003",
-        "  Paid      ₹1,23,456.00",
-        "  Order     OKP-1",
+        "  Booking number       BK-163A5751",
+        "  Puja                 Ganesh Puja",
+        "  Package              Essential",
+        "  Date                 Thu, 14 Jan 2094",
+        "  Time                 5:30 PM (Indian Standard Time)",
+        "  Place                12 Temple Road, Bengaluru 560003",
+        "  Paid                 ₹1,23,456.00",
+        "  Order number         OKP-1",
         f"Your booking: http://localhost:8000/booking-success/BK-163A5751?key={links.key(booked)}",
     ):
         assert line in sent.body.splitlines()
@@ -79,9 +79,9 @@ def test_the_confirmation_is_a_receipt_with_the_banks_reference():
     mails.send_confirmation(booked.booking_id)
 
     body = mail.outbox[0].body.splitlines()
-    assert "  Paid by   UPI" in body
-    assert "  UTR       123456789012" in body
-    assert f"  Order     {booked.merchant_order_id}" in body
+    assert "  Paid by              UPI" in body
+    assert "  Bank reference (UTR) 123456789012" in body
+    assert f"  Order number         {booked.merchant_order_id}" in body
 
 
 @pytest.mark.django_db

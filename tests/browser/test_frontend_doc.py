@@ -152,7 +152,7 @@ def test_page_of_the_document_shows_what_the_api_refuses(
 
     press(visitor.page, "Pay")
 
-    expect(visitor.page.get_by_role("alert")).to_contain_text("Give an Indian mobile number")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("Please enter an Indian mobile number")
 
 
 def test_page_of_the_document_says_that_the_time_is_over(
@@ -178,7 +178,9 @@ def test_page_of_the_document_leaves_money_that_buys_nothing_to_the_sites_own_pa
     visitor.page.goto(f"{front}/payment-failed/{cart_id}")
 
     visitor.page.wait_for_url(f"{api}/payment-failed/{cart_id}")
-    expect(visitor.page.get_by_role("heading", level=1)).to_have_text("We will contact you about your money")
+    expect(visitor.page.get_by_role("heading", level=1)).to_have_text(
+        "We have your payment and will contact you"
+    )
 
 
 def test_waiting_page_of_the_document_leads_on_when_a_paid_order_stays_without_a_booking(
@@ -194,7 +196,7 @@ def test_waiting_page_of_the_document_leads_on_when_a_paid_order_stays_without_a
     page.clock.fast_forward("00:10")
 
     page.wait_for_url(f"{api}/payment-failed/{cart_id}")
-    expect(page.get_by_role("heading", level=1)).to_have_text("We will contact you about your money")
+    expect(page.get_by_role("heading", level=1)).to_have_text("We have your payment and will contact you")
 
 
 def test_screen_of_the_document_says_of_each_status_what_it_means() -> None:

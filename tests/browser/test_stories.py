@@ -39,7 +39,7 @@ def test_customer_who_closed_the_tab_finds_all_of_the_booking_by_the_mails_link(
     expect(body).to_contain_text("UPI")
     assert "BEGIN:VEVENT" in calendar.get_content()
     with reader.page.expect_download() as download:
-        reader.page.get_by_role("link", name="Put it into my calendar").click()
+        reader.page.get_by_role("link", name="Add to my calendar").click()
     assert download.value.suggested_filename == f"{Booking.objects.get().booking_id}.ics"
     reader.assert_nothing_odd()
 
@@ -88,7 +88,7 @@ def test_customer_who_pays_in_two_tabs_is_booked_once_refunded_once_and_told_in_
         expect(page.locator("body")).to_contain_text(told)
     assert booking.merchant_order_id == first.merchant_order_id
     assert refund.order.merchant_order_id != first.merchant_order_id
-    assert "You paid a second time" in shop.mail("on its way back").get_body(("plain",)).get_content()
+    assert "We received two payments" in shop.mail("on its way back").get_body(("plain",)).get_content()
     done = shop.mail("has been sent back", within_s=30).get_body(("plain",)).get_content()
     assert refund.order.merchant_order_id in done
     one.reload()
@@ -149,7 +149,7 @@ def test_customer_who_reads_hindi_is_served_in_hindi_from_the_catalogue_to_the_m
     page.wait_for_url("**/booking-success/BK-*")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("आपकी पूजा बुक हो गई है")
-    assert "नमस्ते आशा राव" in shop.mail("बुक हो गई").get_body(("plain",)).get_content()
+    assert "नमस्ते आशा राव जी," in shop.mail("बुकिंग हो गई").get_body(("plain",)).get_content()
     visitor.assert_nothing_odd()
 
 

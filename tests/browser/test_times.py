@@ -29,7 +29,7 @@ def look(page: Page, shop: Shop) -> None:
     page.goto(f"{shop.url}/puja/ganesh-puja/")
     page.get_by_label("Your name").fill("Asha Rao")
     page.get_by_label("Date").fill((timezone.localdate() + timedelta(days=3)).isoformat())
-    page.get_by_role("button", name="Show free times").click()
+    page.get_by_role("button", name="Show available times").click()
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -35,7 +35,7 @@ def test_customer_without_javascript_fails_tries_again_and_reads_the_mails_link(
     page.goto(re.search(r"Your booking: (\S+)", text)[1])
     expect(page.locator("body")).to_contain_text("MG Road")
     with page.expect_download():
-        page.get_by_role("link", name="Put it into my calendar").click()
+        page.get_by_role("link", name="Add to my calendar").click()
     visitor.assert_nothing_odd()
 
 

@@ -49,13 +49,13 @@ def test_a_guest_opens_a_cart_and_its_id_is_the_key(client):
     ("field", "value", "message"),
     [
         ("date", "yesterday", "date: Input should be a valid date"),
-        ("date", rows.coming_day(-1).isoformat(), "date: This date is over."),
+        ("date", rows.coming_day(-1).isoformat(), "date: This date has passed."),
         ("date", rows.coming_day(400).isoformat(), "date: This date is more than a year away."),
-        ("time", "9:30", "time: Give the time as HH:MM"),
+        ("time", "9:30", "time: Please enter the time as HH:MM"),
         ("time", 930, "time: Input should be a valid string"),
         ("name", "", "name: The name must have 2 to 100 characters."),
-        ("email", "asha", "email: Give a mail address"),
-        ("phone", "12345", "phone: Give an Indian mobile number"),
+        ("email", "asha", "email: Please enter an email address"),
+        ("phone", "12345", "phone: Please enter an Indian mobile number"),
         ("address", "no", "address: The address must have 3 to 500 characters."),
         ("package_id", "one", "package_id: Input should be a valid integer"),
         ("package_id", 2**63, "package_id: Input should be less than"),
@@ -79,7 +79,10 @@ def test_a_bad_field_is_named_and_nothing_is_stored(client, field, value, messag
 def test_a_time_of_today_that_is_over_is_refused(client):
     answer = send(client, package_id=rows.package().pk, date=rows.coming_day(0).isoformat(), time="00:00")
 
-    assert (answer.status_code, answer.json()["message"]) == (422, "This time is over. Choose a later one.")
+    assert (answer.status_code, answer.json()["message"]) == (
+        422,
+        "This time has passed. Choose a later one.",
+    )
     assert Cart.objects.count() == 0
 
 

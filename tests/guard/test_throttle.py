@@ -72,7 +72,7 @@ def test_status_of_one_cart_too_often_is_refused_as_the_contract_says_and_other_
     assert fourth.json() == {
         "success": False,
         "code": "too_many_requests",
-        "message": "That was too often. Please wait a little.",
+        "message": "Too many requests. Please wait a moment.",
     }
     assert 1 <= int(fourth["Retry-After"]) <= 30
     assert poll(other).status_code == 404
@@ -194,7 +194,7 @@ def test_sign_in_tried_too_often_is_refused_even_with_the_right_password(limit, 
 
     assert statuses(*tries) == [200] * 3
     assert (right.status_code, other.status_code) == (429, 200)
-    assert "A little slower, please" in right.content.decode()
+    assert "Please wait a moment" in right.content.decode()
     assert int(right["Retry-After"]) > 200
 
 

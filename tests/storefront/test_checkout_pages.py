@@ -68,7 +68,7 @@ def test_a_gateway_that_is_down_is_told_calmly_and_the_order_is_watched(client, 
 
     text = page.content.decode()
     assert page.status_code == 502
-    assert "Nothing is lost: please try again in a minute." in text
+    assert "Your booking details are saved: please try again in a minute." in text
     assert "₹1,499.00" in text
     assert [order.next_check_at is not None for order in PaymentOrder.objects.all()] == [True]
 

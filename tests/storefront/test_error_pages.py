@@ -24,7 +24,7 @@ def test_a_form_without_its_token_is_told_calmly_and_shown_a_way_on(db):
     hindi = client.post(f"/cart/{cart_id}/pay/", headers={"accept-language": "hi"})
 
     assert [page.status_code, hindi.status_code] == [403, 403]
-    assert "We could not be sure that this came from you, so nothing was done." in page.content.decode()
+    assert "To be safe, we did not carry this out: the page had been open too long" in page.content.decode()
     assert '<a class="button" href="/">See all pujas</a>' in page.content.decode()
     assert "कृपया एक बार फिर" in hindi.content.decode()
     assert not PaymentOrder.objects.exists()

@@ -128,7 +128,7 @@ def test_full_times_in_hindi_have_no_english(client):
 
     assert len(options) == 8
     assert english_in(" ".join(options).replace("AM", "").replace("PM", "")) == []
-    assert "9:00 AM (भरा हुआ)" in options[2]
+    assert "9:00 AM (बुक हो चुका)" in options[2]
 
 
 @pytest.mark.django_db
@@ -244,8 +244,9 @@ def test_mails_come_in_the_language_that_the_customer_ordered_in():
     mails.send_confirmation(Booking.objects.get().booking_id)
 
     [sent] = mail.outbox
-    assert sent.subject.startswith("बुक हो गई: गणेश पूजा, ")
+    assert sent.subject.startswith("बुकिंग हो गई: गणेश पूजा, ")
     assert "आपकी पूजा बुक हो गई है" in sent.body
+    assert sent.body.startswith("नमस्ते Asha Rao जी,")
     assert '<html lang="hi">' in sent.alternatives[0][0]
 
 
@@ -256,4 +257,4 @@ def test_news_come_in_the_language_that_the_customer_ordered_in():
     run(notices.SEND)
 
     assert Notice.objects.get().sent_at is not None
-    assert mail.outbox[0].subject == "बुक नहीं हुई: गणेश पूजा का भुगतान पूरा नहीं हुआ"
+    assert mail.outbox[0].subject == "बुकिंग नहीं हुई: गणेश पूजा का भुगतान पूरा नहीं हुआ"

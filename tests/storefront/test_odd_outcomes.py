@@ -97,7 +97,7 @@ def test_pages_of_two_paid_orders_of_a_cart_both_tell_of_the_booking_and_the_ref
     ("state", "told"),
     [
         (RefundState.COMPLETED, "₹1,499.00 has been sent back to you."),
-        (RefundState.FAILED, "A person looks at your money and returns it."),
+        (RefundState.FAILED, "Our team is checking this and will return your money."),
     ],
 )
 def test_page_of_a_second_payment_tells_how_its_refund_ended(client, state, told):
@@ -118,7 +118,7 @@ def test_page_of_a_second_payment_that_is_held_says_that_a_person_looks_at_it(cl
     settle(one, make.answer("COMPLETED"))
     settle(two, make.answer("COMPLETED"))
 
-    told = "You paid a second time for this booking. A person looks at your money and returns it."
+    told = "You paid a second time for this booking. Our team is checking this and will return your money."
     assert told in shown(client, one)
 
 
@@ -154,8 +154,8 @@ def test_page_when_fulfilment_raises_again_and_again_says_that_a_person_looks_at
     text = shown(client, paid)
 
     assert "<h1>Your payment has arrived</h1>" in text
-    assert "Making your booking takes longer than usual, and a person looks at it." in text
-    assert "as soon as it is decided." in text
+    assert "Your booking is taking longer than usual; our team is looking into it." in text
+    assert "We will write to you as soon as it is decided." in text
 
 
 @pytest.mark.parametrize("status", [Status.INITIATED, Status.FAILED, Status.EXPIRED, Status.CANCELLED])
@@ -166,7 +166,7 @@ def test_page_of_money_that_differs_says_that_a_person_looks_and_never_to_pay_ag
     settle(disputed, make.answer("COMPLETED", **differs))
     text = shown(client, disputed)
 
-    assert "<h1>Your payment needs a look</h1>" in text
+    assert "<h1>We are checking your payment</h1>" in text
     assert "Money has arrived, but what PhonePe reports differs from your order." in text
     for wrong in ("Try again", "go back and pay", "did not go through", "No payment arrived"):
         assert wrong not in text
@@ -219,7 +219,7 @@ def test_page_of_an_order_past_its_time_warns_not_to_pay_twice(client):
     assert "<h1>The time to pay is over</h1>" in text
     assert STILL_WATCHED in text
     assert COMES_BACK not in text
-    assert "Try again" in text
+    assert "I have not paid: try again</button>" in text
 
 
 @pytest.mark.parametrize("status", [Status.EXPIRED, Status.CANCELLED])
@@ -229,6 +229,7 @@ def test_page_of_an_unpaid_order_whose_watch_is_over_does_not_promise_to_ask(cli
     text = shown(client, over)
 
     assert COMES_BACK in text
+    assert ">Try again</button>" in text
     assert "keep asking" not in text
     assert "we book your puja" not in text
 
@@ -239,8 +240,8 @@ def test_page_when_phonepe_says_pending_to_the_end_of_the_watch_has_a_person_loo
     settle(waiting, make.answer("PENDING"))
     text = shown(client, waiting)
 
-    assert "<h1>PhonePe still does not know</h1>" in text
-    assert "A person looks at it and writes to you." in text
+    assert "<h1>Still no clear answer from PhonePe</h1>" in text
+    assert "Our team is checking it and will write to you." in text
     assert "Try again" not in text
 
 
@@ -273,10 +274,10 @@ def test_page_of_a_payment_names_once_whom_to_ask_about_the_money(client, settin
     ("state", "heading", "told"),
     [
         (RefundState.DUE, "Your money is on its way back", "₹1,499.00 is being returned"),
-        (RefundState.PENDING, "Your money is on its way back", "we mail you when it is done."),
+        (RefundState.PENDING, "Your money is on its way back", "we will email you when it is done."),
         (RefundState.CONFIRMED, "Your money is on its way back", "₹1,499.00 is being returned"),
         (RefundState.COMPLETED, "Your money has been returned", "₹1,499.00 has been sent back"),
-        (RefundState.FAILED, "We will contact you about your money", "A person looks at it"),
+        (RefundState.FAILED, "We have your payment and will contact you", "Our team is checking it"),
     ],
 )
 def test_page_of_money_that_buys_nothing_tells_where_the_refund_stands(
@@ -300,7 +301,7 @@ def test_page_of_money_that_is_held_says_that_a_person_looks_at_it(client, setti
 
     settle(paid, make.answer("COMPLETED"))
 
-    assert "<h1>We will contact you about your money</h1>" in shown(client, paid)
+    assert "<h1>We have your payment and will contact you</h1>" in shown(client, paid)
 
 
 def test_page_of_a_refund_that_takes_a_week_says_so(client, settings):
@@ -310,7 +311,7 @@ def test_page_of_a_refund_that_takes_a_week_says_so(client, settings):
 
     PaymentOrder.objects.update(attention="refund_stuck")
 
-    assert "That takes longer than usual, and a person looks at it." in shown(client, paid)
+    assert "That takes longer than usual; our team is checking it." in shown(client, paid)
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def test_page_of_a_refund_that_takes_a_week_says_so(client, settings):
     [
         (50000, RefundState.PENDING, "₹500.00 of this booking is on its way back to you."),
         (50000, RefundState.COMPLETED, "₹500.00 of this booking has been sent back to you."),
-        (50000, RefundState.FAILED, "A person looks at your money and returns it."),
+        (50000, RefundState.FAILED, "Our team is checking this and will return your money."),
     ],
 )
 def test_page_of_a_booking_tells_of_a_partial_refund(client, amount, state, told):
@@ -353,7 +354,7 @@ def test_page_of_a_partly_refunded_order_that_cannot_be_delivered_names_both_par
 
     text = shown(client, paid)
 
-    assert "<h1>We will contact you about your money</h1>" in text
+    assert "<h1>We have your payment and will contact you</h1>" in text
     assert "₹500.00 has been sent back to you. Your money is safe." in text
 
 

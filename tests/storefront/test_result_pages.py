@@ -76,7 +76,7 @@ def test_the_link_of_the_mail_shows_a_guest_all_of_their_booking_and_no_other(cl
     opened = text_of(client.get(f"/booking-success/{mine.booking_id}?key={links.key(mine)}"))
     wrong = text_of(client.get(f"/booking-success/{other.booking_id}?key={links.key(mine)}"))
 
-    for fact in ("Asha Rao", "Temple Road", mine.merchant_order_id, "Put it into my calendar"):
+    for fact in ("Asha Rao", "Temple Road", mine.merchant_order_id, "Add to my calendar"):
         assert (fact in opened, fact in wrong) == (True, False)
 
 
@@ -136,7 +136,7 @@ def test_an_open_order_is_waited_for(client, status, slash):
 
     for part in (
         "We are waiting for PhonePe",
-        "You may close this page: we will mail you",
+        "You may close this page.",
         '<noscript><meta http-equiv="refresh" content="5"></noscript>',
         'role="status" aria-live="polite"',
         f'data-cart-id="{cart.cart_id}"',
@@ -196,8 +196,8 @@ def test_each_unpaid_end_has_its_own_words_and_a_way_to_try_again(client, status
         (RefundState.DUE, "Your money is on its way back"),
         (RefundState.CONFIRMED, "Your money is on its way back"),
         (RefundState.COMPLETED, "Your money has been returned"),
-        (RefundState.FAILED, "We will contact you about your money"),
-        (None, "We will contact you about your money"),
+        (RefundState.FAILED, "We have your payment and will contact you"),
+        (None, "We have your payment and will contact you"),
     ],
 )
 def test_money_that_bought_nothing_is_accounted_for_and_not_asked_for_again(client, state, heading):
