@@ -60,7 +60,7 @@ def confirmation(booking: Booking) -> EmailMultiAlternatives:
             to=booking.email,
             event=f"confirmation.{booking.booking_id}",
         )
-    mail.attach(f"{booking.booking_id}.ics", invitation(booking).decode(), "text/calendar")
+        mail.attach(f"{booking.booking_id}.ics", invitation(booking).decode(), "text/calendar")
     return mail
 
 

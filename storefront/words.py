@@ -42,6 +42,11 @@ REFUSED_BY_CART = (
     _("The name must have 2 to 100 characters."),
     _("The address must have 3 to 500 characters."),
 )
+SIGN_IN = (  # Django's own texts, whose Hindi is hardly understood
+    _("username"),
+    _("Password"),
+    _("Please enter a correct %(username)s and password. Note that both fields may be case-sensitive."),
+)
 REFUSED_PAYMENT = (
     _("The chosen time is over. Please choose a new one."),
     _("This package is not offered any more. Please choose another one."),

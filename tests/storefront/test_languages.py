@@ -152,6 +152,16 @@ def test_cart_page_in_hindi_keeps_rupees_and_the_indian_clock(client):
 
 
 @pytest.mark.django_db
+def test_sign_in_in_hindi_speaks_as_the_rest_of_the_shop_does(client):
+    wrong = {"username": "asha", "password": "wrong"}
+
+    text = text_of(client.post("/accounts/login/", wrong, **HINDI))
+
+    assert "यूज़रनेम या पासवर्ड सही नहीं है।" in text
+    assert re.findall(r"<label[^>]*>(.*?)</label>", text) == ["यूज़रनेम", "पासवर्ड"]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("hour", "shown"), [(9, "9:30 AM"), (21, "9:30 PM")])
 def test_page_in_hindi_tells_morning_from_evening(client, hour, shown):
     cart = rows.cart(time=time(hour, 30))
@@ -244,6 +254,8 @@ def test_mails_come_in_the_language_that_the_customer_ordered_in():
     mails.send_confirmation(Booking.objects.get().booking_id)
 
     [sent] = mail.outbox
+    [(_, calendar, _)] = sent.attachments
+    assert "SUMMARY:गणेश पूजा (" in calendar
     assert sent.subject.startswith("बुकिंग हो गई: गणेश पूजा, ")
     assert "आपकी पूजा बुक हो गई है" in sent.body
     assert sent.body.startswith("नमस्ते Asha Rao जी,")
