@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "failed-cancelled": lambda: failed(order(Status.FAILED, failure_code="ORDER_CANCELLED_BY_USER")),
     "failed-not-started": lambda: failed(order(Status.CANCELLED, gateway_order_id="")),
     "failed-closed": lambda: failed(order(Status.CANCELLED)),
-    "expired": lambda: failed(order(Status.EXPIRED)),
+    "expired": lambda: failed(order(Status.EXPIRED, next_check_at=timezone.now() + timedelta(hours=1))),
+    "expired-for-good": lambda: failed(order(Status.EXPIRED)),
     "expired-unknown": lambda: failed(order(Status.EXPIRED, attention="still_pending")),
     "failed-differs": lambda: failed(order(Status.EXPIRED, gateway_state="COMPLETED")),
     "failed-settled": lambda: failed(

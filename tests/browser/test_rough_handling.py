@@ -108,7 +108,7 @@ def test_customer_who_cannot_pay_now_changes_the_language_and_reloads_without_ha
     expect(page).to_have_url(re.compile("/cart/[0-9a-f-]+/$"))
     press(page, "हिन्दी|हिंदी")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("क्या सब कुछ ठीक है?")
+    expect(page.get_by_role("heading", level=1)).to_have_text("अपनी बुकिंग जाँच लें")
 
 
 def test_customer_with_a_long_name_and_address_finds_every_page_in_its_frame(

@@ -71,7 +71,7 @@ def test_waiting_page_moves_on_by_the_stream_alone(browser: Browser, shop: Shop,
 
 
 @pytest.mark.parametrize(
-    ("outcome", "heading"), [("failure", "did not go through"), ("cancel", "You cancelled")]
+    ("outcome", "heading"), [("failure", "did not go through"), ("cancel", "was cancelled")]
 )
 def test_waiting_page_moves_on_to_what_came_to_nothing(
     browser: Browser, shop: Shop, order: PaymentOrder, outcome: str, heading: str

@@ -262,7 +262,10 @@ def test_page_of_a_payment_names_once_whom_to_ask_about_the_money(client, settin
 
     for each in seen:
         text = shown(client, each)
-        assert text.count(f"Questions about your money? {link} – please mention your order number.") == 1
+        assert (
+            text.count(f"Questions about your money? {link} – please mention your order or booking number.")
+            == 1
+        )
         is_in_the_footer = text.index(link) > text.index("<footer")
         assert is_in_the_footer == (each is seen[1])
 

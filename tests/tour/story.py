@@ -189,7 +189,8 @@ def lets_the_time_run_out(tour: Tour) -> None:
     """Esha closes the page and comes back the next day."""
     cart = cart_rows.cart(package=Package.objects.filter(puja__slug="ganesh-puja").first(), date=day())
     wanted = payable(cart)
-    values = {"snapshot": dict(wanted.snapshot), "amount": wanted.amount_paise, "next_check_at": None}
+    watched = timezone.now() + timedelta(hours=1)
+    values = {"snapshot": dict(wanted.snapshot), "amount": wanted.amount_paise, "next_check_at": watched}
     order = make.order(Status.EXPIRED, cart_id=wanted.reference, age_s=86_400, **values)
     with tour.visit() as page:
         page.goto(f"/payment-failed/{order.cart_id}")
