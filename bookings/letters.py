@@ -135,8 +135,8 @@ def if_paid(order: PaymentOrder) -> str:
         return comes_back()
     asked = _("If you have paid, do not pay again: we keep asking PhonePe.")
     late = _(
-        "If the payment still reaches us, we book your puja, or refund you if that time is taken by then, and"
-        " email you."
+        "If the payment still reaches us, we book your puja, or refund you if that time is taken or past by"
+        " then, and email you."
     )
     return f"{asked} {late}"
 

@@ -118,7 +118,7 @@ def test_expired_payment_is_told_with_a_warning_not_to_pay_twice():
 
     assert sent.subject == "Not booked yet: no payment arrived for Ganesh Puja"
     assert "If you have paid, do not pay again: we keep asking PhonePe." in sent.body
-    assert "or refund you if that time is taken by then" in html(sent)
+    assert "or refund you if that time is taken or past by then" in html(sent)
     assert order.merchant_order_id in sent.body
 
 

@@ -18,7 +18,7 @@ from tests.payments.settling import settle, unknown_order
 pytestmark = pytest.mark.django_db(transaction=True)
 STILL_WATCHED = (
     "If you have paid, do not pay again: we keep asking PhonePe. If the payment still reaches us, we book your puja,"
-    " or refund you if that time is taken by then, and email you."
+    " or refund you if that time is taken or past by then, and email you."
 )
 COMES_BACK = (
     "If money was debited anyway, your bank or PhonePe returns it automatically, usually within a few days."
