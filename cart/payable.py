@@ -14,7 +14,7 @@ from cart.models import Cart
 from payments.errors import NotFound
 from payments.shop import Payable
 
-NEW_DATE = "The chosen time is over. Please choose a new one."
+NEW_DATE = "The chosen time has passed. Please choose a new one."
 NOT_OFFERED = "This package is not offered any more. Please choose another one."
 
 

@@ -173,7 +173,7 @@ def refuse_full(when: When, *, now: datetime) -> None:
     others = free_times(when.puja_id, when.date, now=now)
     day = f"{when.date:%a}, {when.date.day} {when.date:%b}"
     advice = (
-        f"Free on {day}: {', '.join(map(spoken, others))}."
+        f"Available on {day}: {', '.join(map(spoken, others))}."
         if others
         else f"{day} is full: choose another day."
     )

@@ -19,7 +19,7 @@ MESSAGES = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
     413: "The request is too large.",
-    500: "Something went wrong on our side. It has been recorded.",
+    500: "Something went wrong on our side. The error has been logged.",
 }
 
 

@@ -40,7 +40,7 @@ INTERNAL_ERROR = Code(
     500,
     "internal_error",
     "A fault on our side; it has been logged.",
-    "Something went wrong on our side. It has been recorded.",
+    "Something went wrong on our side. The error has been logged.",
 )
 OF_ANY = (TooManyRequests, INTERNAL_ERROR)
 OF_A_BODY = (BAD_REQUEST, INVALID_JSON, TOO_LARGE, INVALID_REQUEST)

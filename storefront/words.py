@@ -48,7 +48,7 @@ SIGN_IN = (  # Django's own texts, whose Hindi is hardly understood
     _("Please enter a correct %(username)s and password. Note that both fields may be case-sensitive."),
 )
 REFUSED_PAYMENT = (
-    _("The chosen time is over. Please choose a new one."),
+    _("The chosen time has passed. Please choose a new one."),
     _("This package is not offered any more. Please choose another one."),
     _(
         "PhonePe has not told us yet whether your earlier payment went through. Our team is checking it and will"

@@ -63,7 +63,7 @@ def test_a_booking_is_not_moved_to_a_time_that_is_full(staff, booking):
     booking.refresh_from_db()
     errors = page.context["adminform"].form.errors
     assert (page.status_code, booking.time, taken()[was.time]) == (200, was.time, 1)
-    assert "10:30 AM is fully booked. Free on" in errors["time"][0]
+    assert "10:30 AM is fully booked. Available on" in errors["time"][0]
 
 
 def test_a_booking_whose_name_is_mended_keeps_its_place(staff, booking):

@@ -202,7 +202,7 @@ def test_a_cart_for_a_full_time_is_refused_with_the_free_times(client, closed):
     )
 
     day = f"{rows.coming_day():%a}, {rows.coming_day().day} {rows.coming_day():%b}"
-    free = f"Free on {day}: 6:00 AM, 7:30 AM, 10:30 AM, 4:00 PM, 5:30 PM, 7:00 PM."
+    free = f"Available on {day}: 6:00 AM, 7:30 AM, 10:30 AM, 4:00 PM, 5:30 PM, 7:00 PM."
     advice = f"{day} is full: choose another day." if closed else free
     assert (answer.status_code, answer.json()) == (
         409,

@@ -70,7 +70,7 @@ def test_the_last_place_goes_to_one_and_the_other_is_refused_clearly(site: str, 
     assert (first.status, second.status, again.status) == (201, 409, 200)
     assert second.json == {"success": False, "code": "not_payable", "message": TAKEN}
     assert (third_cart.status, third_cart.json["code"]) == (409, "slot_full")
-    assert third_cart.json["message"].startswith("9:30 AM is fully booked. Free on ")
+    assert third_cart.json["message"].startswith("9:30 AM is fully booked. Available on ")
     at_phonepe = sandbox.call("GET", "orders?limit=10")["orders"]
     assert (PaymentOrder.objects.count(), len(at_phonepe), places()) == (1, 1, [(1, 1)])
 
