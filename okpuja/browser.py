@@ -31,10 +31,9 @@ class Policy(CSPMiddleware):  # type: ignore[misc]
 def policy(gateway: str) -> dict[str, list[str]]:
     """Everything from our own host, nothing inline, never in a frame; forms may lead to PhonePe's pay page.
 
-    Browsers hold a form's redirects to `form-action` as well. `gateway` is the address that stands in for
-    PhonePe's hosts (the emulator's), or "".
+    Browsers hold a form's redirects to `form-action` as well. `gateway` is PHONEPE_BASE_URL, or "": an emulator's
+    pay pages are on its own host, PhonePe's are on none of those that are asked.
     """
-    emulator = [f"{parts.scheme}://{parts.netloc}"] if (parts := urlsplit(gateway)).netloc else []
     return {
         "default-src": [NONE],
         "script-src": [SELF],
@@ -43,7 +42,13 @@ def policy(gateway: str) -> dict[str, list[str]]:
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],
-        "form-action": [SELF, *(emulator or [PAY_PAGES])],
+        "form-action": [SELF, _pay_pages(gateway)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
+
+
+def _pay_pages(gateway: str) -> str:
+    base = urlsplit(gateway)
+    is_emulator = base.netloc and not (base.hostname or "").endswith(".phonepe.com")
+    return f"{base.scheme}://{base.netloc}" if is_emulator else PAY_PAGES

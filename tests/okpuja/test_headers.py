@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from okpuja import browser
 from tests.journeys import customer
 from tests.ports import free_port
 from tests.processes import web
@@ -47,6 +48,21 @@ def test_pages_errors_and_api_bear_the_headers_and_cookies_are_kept_close(
     assert {"Secure", "SameSite=Lax"} <= set(cookie.split("; "))
     assert (in_clear.status, in_clear.headers["Location"]) == (301, "https://shop.example/")
     assert forged_host.status == 400
+
+
+@pytest.mark.parametrize(
+    ("gateway", "targets"),
+    [
+        ("", ["'self'", "https://*.phonepe.com"]),
+        ("https://api-preprod.phonepe.com/apis/pg-sandbox", ["'self'", "https://*.phonepe.com"]),
+        ("http://127.0.0.1:8900/apis/pg-sandbox", ["'self'", "http://127.0.0.1:8900"]),
+        ("https://phonepe.com.evil.example/apis/pg", ["'self'", "https://phonepe.com.evil.example"]),
+    ],
+)
+def test_forms_may_lead_to_the_pay_pages_of_the_gateway_that_is_asked(
+    gateway: str, targets: list[str]
+) -> None:
+    assert browser.policy(gateway)["form-action"] == targets
 
 
 def test_session_cookie_is_secure_behind_tls_and_never_read_by_scripts(settings) -> None:
