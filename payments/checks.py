@@ -20,6 +20,8 @@ from phonepe_pg.types import is_web_address
 PRODUCTION_HOST = "api.phonepe.com"
 SANDBOX_HOST = "api-preprod.phonepe.com"
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+SECURITY_MIDDLEWARE = "django.middleware.security.SecurityMiddleware"
+SILENT_REFERRERS = ("same-origin", "no-referrer")  # to another site
 JOBS_APP = "procrastinate.contrib.django"
 
 
@@ -147,6 +149,20 @@ def address_is_set(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not settings.PUBLIC_URL:
         return [Error("PUBLIC_URL is not set.", hint=hint, id="payments.E008")]
     return _of_base("PUBLIC_URL", hint=hint, identity="payments.E008")
+
+
+@register("payments")
+def pay_page_is_told_where_customers_come_from(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """PhonePe may block a payment whose customer comes from no page of the registered domain (wire reference §3.5)."""
+    policy = settings.SECURE_REFERRER_POLICY or ""
+    words = policy.split(",") if isinstance(policy, str) else list(policy)
+    # Browsers obey the last word that they know. Without the middleware none is sent, and theirs is fine.
+    is_silent = bool(words) and words[-1].strip() in SILENT_REFERRERS
+    if not is_silent or SECURITY_MIDDLEWARE not in settings.MIDDLEWARE:
+        return []
+    message = f"SECURE_REFERRER_POLICY is {policy!r}: PhonePe is not told from which site customers come."
+    hint = 'Set SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin".'
+    return [Warning(message, hint=hint, id="payments.W006")]
 
 
 @register("payments")

@@ -36,6 +36,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "Asia/Kolkata"
 USE_TZ = True
 
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"  # PhonePe checks the referring domain
 PUBLIC_URL = os.environ["PUBLIC_URL"]
 PHONEPE_ENV = os.environ.get("PHONEPE_ENV", "sandbox")
 PHONEPE_CLIENT_ID = os.environ["PHONEPE_CLIENT_ID"]

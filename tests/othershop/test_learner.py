@@ -107,6 +107,14 @@ def test_with_the_policy_hold_money_for_a_full_course_waits_for_a_person(site, s
     assert [sandbox.order(o.merchant_order_id)["refunds"] for o in orders] == [[], []]
 
 
+def test_phonepe_which_checks_where_a_learner_comes_from_opens_its_page(site, sandbox):
+    sandbox.settings(pay_page_needs_referrer=True)
+
+    page = Learner(site, own_shop.learner()).go_to_pay(own_shop.course().pk)
+
+    assert (page.status, "INTERNAL_SECURITY_BLOCK_1" in page.body) == (200, False)
+
+
 def test_a_full_course_is_refused_before_anybody_pays(site, sandbox):
     course = own_shop.course(seats=0)
 

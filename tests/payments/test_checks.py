@@ -144,6 +144,33 @@ def test_check_of_a_front_end_that_no_path_can_be_put_behind_is_an_error(setting
     assert [found.id for found in checks.front_end_can_be_reached(None)] == identities
 
 
+@pytest.mark.parametrize(
+    ("policy", "identities"),
+    [
+        ("strict-origin-when-cross-origin", []),
+        ("no-referrer-when-downgrade", []),
+        ("no-referrer, strict-origin", []),
+        (None, []),
+        ("same-origin", ["payments.W006"]),
+        ("no-referrer", ["payments.W006"]),
+        ("strict-origin, same-origin", ["payments.W006"]),
+        (["strict-origin", "no-referrer"], ["payments.W006"]),
+    ],
+)
+def test_check_of_a_referrer_policy_that_hides_the_shop_from_phonepe_warns(settings, policy, identities):
+    settings.SECURE_REFERRER_POLICY = policy
+
+    found = checks.pay_page_is_told_where_customers_come_from(None)
+
+    assert [message.id for message in found] == identities
+
+
+def test_check_of_a_project_that_sends_no_referrer_policy_is_silent(settings):
+    settings.SECURE_REFERRER_POLICY, settings.MIDDLEWARE = "same-origin", []
+
+    assert checks.pay_page_is_told_where_customers_come_from(None) == []
+
+
 def test_check_of_a_urlconf_without_our_namespace_is_an_error(settings):
     assert checks.pages_are_where_they_are_looked_for(None) == []
 
