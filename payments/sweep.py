@@ -36,6 +36,9 @@ STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
 STOP_POLL_S = 0.1
 RECONNECT_S = 1.0
 SIGN_IN_S = 2.0  # a sweep waits for a call to sign in with, and signs in all the same
+REFUSED_AGAIN_S = (
+    60.0  # a token that PhonePe gives and refuses, or rights that we lack: no new one mends that
+)
 MANY = 50  # under way: then answers are gathered for a moment: a turn costs as much for one as for thirty
 GATHER_S = 0.03
 IN_HAND = 3  # times the calls that may be under way: who is slow to write down claims no more
@@ -99,6 +102,7 @@ class Sweep:
         self._unasked: list[PaymentOrder] = []
         self._came_in = 0  # answers of the last turn
         self._trusted = gateway.is_accepted()  # whether our credentials are known to be accepted
+        self._heard_until = 0.0  # refused questions are no news so long
         self._paused_until = 0.0
         self._stopping_since: float | None = None
 
@@ -251,11 +255,20 @@ class Sweep:
         if self._unasked:
             self._give_back_unasked()
         if self._unheard:
-            if any(isinstance(answer.error, Misconfigured) for answer in self._unheard):
-                self._trusted = False
+            self._hear_refusals()
             throttle.report(self._unheard, now=timezone.now(), is_well=self._is_well)
             self._is_well &= all(answer.error is None for answer in self._unheard)
             self._unheard.clear()
+
+    def _hear_refusals(self) -> None:
+        """Sign in anew where no token was given or ours was refused; of any other refusal a person must hear."""
+        refusals = [answer.error for answer in self._unheard if isinstance(answer.error, Misconfigured)]
+        if any(not refusal.sent for refusal in refusals):
+            self._trusted = False
+        elif refusals and self._heard_until <= time.monotonic():
+            self._heard_until = time.monotonic() + REFUSED_AGAIN_S
+            self._trusted &= all(refusal.http_status != 401 for refusal in refusals)
+            log.error("PhonePe refuses our questions", why=str(refusals[0]))
 
     def _give_back_unasked(self) -> None:
         """Those who were still in line when PhonePe wanted fewer calls are due again, as if never claimed."""

@@ -203,6 +203,27 @@ def test_sweep_after_a_refusal_signs_in_again(sandbox):
     assert "does not accept" in Sweep().run_once().trouble
 
 
+def test_sweep_whose_questions_are_forbidden_signs_in_no_more_for_that(sandbox, logs):
+    """A 403 is about our rights (wire reference §7.2): PhonePe gives a new token, and it mends nothing."""
+    now = timezone.now()
+    for nth in range(60):
+        known(sandbox, state="PENDING", next_check_at=now + timedelta(seconds=nth / 20))
+    sandbox.fault("status", "refused", status=403, code="FORBIDDEN")
+    running: Sweep
+
+    def stop_after_all(_: Checked) -> None:
+        if running.summary.checked >= 60:
+            running.stop()
+
+    running = Sweep(on_checked=stop_after_all)
+    running.run_for_ever(interval_s=60, on_turn=lambda: None)
+
+    assert running.summary.unanswered == running.summary.checked >= 60
+    assert sandbox.calls()["token"] <= 2
+    (told,) = [line for line in logs.lines if line["event"] == "PhonePe refuses our questions"]
+    assert "403 FORBIDDEN" in told["why"]
+
+
 def test_sweep_during_an_outage_ends_when_it_cannot_sign_in(sandbox):
     """A Celery worker that sweeps again and again must not wait for the breaker's probes each time."""
     Sweep().run_once()
