@@ -63,8 +63,10 @@ WHY = {
         "Start a new refund. When it fails again, return the money in another way and mark the order as settled.",
     ),
     "refund_stuck": (
-        "PhonePe has not taken in a refund for hours, not finished it for a week, or speaks of another sum.",
-        "Ask PhonePe's support with the text on the order's page. It is still being asked about.",
+        "PhonePe has not taken in a refund for hours (minutes, where it refuses our keys or address), not finished it"
+        " for a week, or speaks of another sum.",
+        "See what payments_doctor says. Ask PhonePe's support with the text on the order's page."
+        " It is still being asked about.",
     ),
     "unsettled": (
         "PhonePe's answer could not be settled here.",

@@ -21,7 +21,15 @@ from payments.errors import NotFound, NotRefundable
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.shop import LOWEST_PAISE
 from payments.states import REFUND_OPEN, Attention, News, RefundState, Source, Status
-from phonepe_pg import PhonePeError, RefundRequest, RefundStatus, Rejected, UnknownRefund
+from phonepe_pg import (
+    Misconfigured,
+    OutcomeUnknown,
+    PhonePeError,
+    RefundRequest,
+    RefundStatus,
+    Rejected,
+    UnknownRefund,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +37,7 @@ AGAIN_S = (2, 5, 15, 60, 300, 1800, 3600)  # how long PhonePe takes is not docum
 UNANSWERED_AT_MOST = 4  # who heard nothing asks again within a minute, however late on the ladder
 REFUSAL_STANDS_AFTER = timedelta(minutes=10)  # what was sent before that has arrived or never will
 STUCK_AFTER = timedelta(days=7)
+UNMENDED_AFTER = timedelta(minutes=10)  # keys, address or rights are wrong: a person mends that, or nobody
 UNSENT_AFTER = timedelta(hours=6)  # PhonePe has not taken it in: an outage, or it never will
 OF_A_REFUND = (Attention.REFUND_FAILED, Attention.REFUND_STUCK)
 ENDED_BY_A_REFUND = (Attention.UNFULFILLABLE, Attention.REFUND_FAILED)
@@ -200,20 +209,28 @@ def _send(refund: Refund, *, is_first: bool) -> RefundStatus:
                 amount_paise=refund.amount,
             )
         )
-    except Rejected as refusal:
+    except (Rejected, Misconfigured, OutcomeUnknown) as refusal:
         # Refused, or another call of ours arrived first and this one collided with it (wire reference §5.2).
-        if not _has_turn():
+        if not _is_refusal(refusal) or not _has_turn():
             raise
         return _status_after(refusal, refund, is_first=is_first)
 
 
-def _status_after(refusal: Rejected, refund: Refund, *, is_first: bool) -> RefundStatus:
+def _is_refusal(error: PhonePeError) -> bool:
+    """Whether PhonePe said no to the refund (§7.2): also by 403, or as if there were one of this id (§3.4)."""
+    if isinstance(error, OutcomeUnknown):
+        return isinstance(error.__cause__, Rejected)
+    return isinstance(error, Rejected) or error.http_status == 403
+
+
+def _status_after(refusal: PhonePeError, refund: Refund, *, is_first: bool) -> RefundStatus:
     try:
         return gateway.refund_status(refund.merchant_refund_id)
-    except UnknownRefund:
+    except UnknownRefund as unknown:
         is_old = refund.sent_at is not None and timezone.now() > refund.sent_at + REFUSAL_STANDS_AFTER
-        if not (is_first or is_old):
-            raise  # an earlier call may still be on its way into PhonePe's books
+        is_clear = is_first and not isinstance(refusal, OutcomeUnknown)
+        if not (is_clear or is_old):
+            raise refusal from unknown  # an earlier call may still be on its way into PhonePe's books
     raise _Refused(
         str(refusal), http_status=refusal.http_status, code=refusal.code, body=refusal.body
     ) from refusal
@@ -236,20 +253,25 @@ def _settle(
         name = type(outcome).__name__.lstrip("_")
         _record(refund, now=now, state=refund.state, error=name, **trouble(outcome))
     refund.save(update_fields=["state", "error_code", "gateway_refund_id", "completed_at"])
-    next_attempt = attempt + 1 if isinstance(outcome, RefundStatus) else min(attempt + 1, UNANSWERED_AT_MOST)
-    _conclude(order, refund, next_attempt=next_attempt, needs_person=is_of_another, now=now)
+    _conclude(order, refund, outcome, attempt=attempt, is_of_another=is_of_another, now=now)
 
 
 def _conclude(
-    order: PaymentOrder, refund: Refund, *, next_attempt: int, needs_person: bool, now: datetime
+    order: PaymentOrder,
+    refund: Refund,
+    outcome: RefundStatus | PhonePeError | None,
+    *,
+    attempt: int,
+    is_of_another: bool,
+    now: datetime,
 ) -> None:
     """What follows from a refund's state: the next look, or a person, or the customer hears of it."""
     attend = partial(
         transitions.set_attention, order, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
     )
-    patience = UNSENT_AFTER if refund.state == RefundState.DUE else STUCK_AFTER
-    is_stuck = needs_person or (refund.state in REFUND_OPEN and now > refund.created_at + patience)
-    if not is_stuck:
+    is_stuck = is_of_another or _is_late(refund, outcome, now=now)
+    is_heard = isinstance(outcome, RefundStatus)
+    if is_heard and not is_stuck:
         _go_on(order, attend)
     if refund.state == RefundState.COMPLETED:
         shop.tell(News.REFUND_COMPLETED, order, refund=refund)
@@ -260,7 +282,15 @@ def _conclude(
     else:
         if is_stuck:
             attend(Attention.REFUND_STUCK)
-        pursue_soon(refund, attempt=next_attempt)
+        pursue_soon(refund, attempt=attempt + 1 if is_heard else min(attempt + 1, UNANSWERED_AT_MOST))
+
+
+def _is_late(refund: Refund, outcome: RefundStatus | PhonePeError | None, *, now: datetime) -> bool:
+    """Whether an open refund has waited for longer than what stands in its way may last."""
+    patience = STUCK_AFTER
+    if refund.state == RefundState.DUE:
+        patience = UNMENDED_AFTER if isinstance(outcome, Misconfigured) else UNSENT_AFTER
+    return refund.state in REFUND_OPEN and now > refund.created_at + patience
 
 
 def _go_on(order: PaymentOrder, attend: Callable[[Attention], None]) -> None:

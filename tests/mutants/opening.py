@@ -292,11 +292,19 @@ MUTANTS = (
         "refund-refused-too-early",
         "a refusal stands when no earlier call can still arrive",
         REFUNDS,
-        "if not (is_first or is_old):",
+        "if not (is_clear or is_old):",
         "if False:",
         (
             f"{T_REFUNDS}::test_pursue_when_a_repeat_is_refused_and_nothing_is_known_yet_waits_before_it_gives_up",
         ),
+    ),
+    Mutant(
+        "refund-forbidden-sent-again",
+        "a refund that PhonePe forbids is not sent again and again",
+        REFUNDS,
+        " or error.http_status == 403",
+        "",
+        (f"{T_REFUNDS}::test_pursue_a_refund_that_is_forbidden_fails_at_once_and_calls_a_person",),
     ),
     Mutant(
         "refund-beyond-what-is-left",
