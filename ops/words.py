@@ -53,7 +53,7 @@ WHY = {
         " way, mark it as settled.",
     ),
     "still_pending": (
-        "PhonePe still says PENDING although the whole watch is over, or answers what is of no use.",
+        "PhonePe still says PENDING although the whole watch is over, or answers what is of no use or not known here.",
         "Ask once more now. When it stays so, ask PhonePe's support with the text on the order's page. Until it is"
         " decided or marked as settled, the customer cannot pay for this cart anew. Write to the customer what you"
         " decided, then mark it as settled.",

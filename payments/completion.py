@@ -88,12 +88,12 @@ def _settle(
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
-    tells = answer.status is not None and (answer.status.completed or next_check is not None)
     if order.attention == Attention.UNSETTLED and answer.is_answer:
         transitions.set_attention(order, Attention.NONE, source=source, now=now)
-    if order.status == Status.SUCCESS or answer.is_dead or tells:
+    in_vain = _is_watched_in_vain(order, answer, next_check, now=now)
+    if order.status == Status.SUCCESS or answer.is_dead or (answer.status and not in_vain):
         _end_doubt(order, source=source, now=now)
-    elif _is_watched_in_vain(order, answer, next_check, now=now) and not _has_spoken(order, answer):
+    elif in_vain and not _has_spoken(order, answer):
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
@@ -312,11 +312,12 @@ def _is_watched_in_vain(
 ) -> bool:
     """Whether the watch is over and PhonePe's last word is PENDING, or an answer that is of no use.
 
-    One that cannot be read may say that money came, so it is not waited for as long. That PhonePe cannot be
-    reached just now is no word about the order.
+    One that cannot be read, or a word never heard of, may say that money came, so it is not waited for as long.
+    That PhonePe cannot be reached just now is no word about the order.
     """
     if answer.status:
-        return next_check is None and answer.status.pending
+        is_unread = answer.status.strange and now >= order.expires_at + schedule.UNREADABLE_FOR
+        return answer.status.pending and (next_check is None or is_unread)
     if isinstance(answer.error, Malformed):
         last_read_at = order.answered_at or order.created_at
         return now >= max(order.expires_at, last_read_at) + schedule.UNREADABLE_FOR

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from datetime import datetime
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -238,6 +239,8 @@ async def _ask(door: _Door, merchant_order_id: str) -> Answer:
     try:
         with Deadline(ASK_LIMIT_S):
             status = await door.client.order_status(merchant_order_id)
+        if status.strange:
+            _tell_of(status.state)
     except PhonePeError as trouble:
         error = trouble
         door.is_accepted &= not isinstance(trouble, (Misconfigured, Unavailable))
@@ -249,3 +252,9 @@ async def _ask(door: _Door, merchant_order_id: str) -> Answer:
         error = Malformed(f"The answer could not be read ({type(bug).__name__}); the log says why.")
     took_ms = round((time.monotonic() - started) * 1000)
     return Answer(asked_at=asked_at, took_ms=took_ms, status=status, error=error)
+
+
+@lru_cache(maxsize=64)
+def _tell_of(state: str) -> None:
+    """Say once in this process that PhonePe has a word for orders which nothing here was written for."""
+    log.error("PhonePe says a state that is not known here", state=state[:32])

@@ -10,6 +10,8 @@ from phonepe_pg.errors import Misconfigured
 
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
+# The last two stand in test payloads alone (§10 row 19).
+_ORDER_STATES: Final = frozenset({"PENDING", COMPLETED, FAILED, "CREATED", "EXPIRED"})
 
 _HOSTS: Final = {
     "sandbox": (
@@ -137,6 +139,11 @@ class OrderStatus:
     def pending(self) -> bool:
         """Neither of the two: also every state this package has never heard of (§4.5)."""
         return not (self.completed or self.failed)
+
+    @property
+    def strange(self) -> bool:
+        """A state that this package has never heard of: pending, and worth telling a person (§10 row 19)."""
+        return self.state not in _ORDER_STATES
 
     @property
     def paid_attempt(self) -> Attempt | None:

@@ -69,9 +69,19 @@ MUTANTS = (
         "settle-no-still-pending",
         "an order pending after the whole watch comes before a person",
         COMPLETION,
-        "elif _is_watched_in_vain(order, answer, next_check, now=now) and not _has_spoken(order, answer):",
+        "elif in_vain and not _has_spoken(order, answer):",
         "elif False:",
         (f"{SETTLE}::test_settle_not_terminal_at_the_end_of_the_watch_calls_a_person_and_stops",),
+    ),
+    Mutant(
+        "settle-no-word-of-strange-states",
+        "a state never heard of comes before a person within an hour of the time to pay",
+        COMPLETION,
+        " or is_unread)",
+        ")",
+        (
+            f"{SETTLE}::test_settle_state_never_heard_of_calls_a_person_an_hour_after_the_deadline_until_one_is_known",
+        ),
     ),
     Mutant(
         "quiet-answer-ignores-hold",

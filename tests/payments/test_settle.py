@@ -222,6 +222,30 @@ def test_settle_state_never_heard_of_is_not_terminal(word):
     assert settled.next_check_at > timezone.now()
 
 
+@pytest.mark.parametrize(
+    ("word", "attention"),
+    [
+        ("ON_HOLD", Attention.STILL_PENDING),
+        ("completed", Attention.STILL_PENDING),
+        ("PENDING", ""),
+        ("CREATED", ""),
+        ("EXPIRED", ""),
+    ],
+)
+def test_settle_state_never_heard_of_calls_a_person_an_hour_after_the_deadline_until_one_is_known(
+    word, attention
+):
+    young, old = make.order(age_s=900 + 3500), make.order(age_s=900 + 3700)
+
+    seen = [settle(order, make.answer(word)) for order in (young, old)]
+    waiting = completion.changes_nothing(seen[-1], make.answer(word), now=timezone.now())
+    known = settle(old, make.answer("PENDING"))
+
+    assert [(order.status, order.attention) for order in seen] == [("EXPIRED", ""), ("EXPIRED", attention)]
+    assert all(order.next_check_at > timezone.now() for order in seen)
+    assert (waiting is None, known.attention) == (bool(attention), "")
+
+
 @pytest.mark.parametrize("word", ["PENDING", "ON_HOLD"])
 def test_settle_not_terminal_at_the_end_of_the_watch_calls_a_person_and_stops(word):
     order = make.order(Status.EXPIRED, age_s=900 + 72 * 3600)

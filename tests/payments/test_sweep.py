@@ -224,6 +224,17 @@ def test_sweep_whose_questions_are_forbidden_signs_in_no_more_for_that(sandbox, 
     assert "403 FORBIDDEN" in told["why"]
 
 
+def test_sweep_that_hears_a_state_never_heard_of_says_so_once(sandbox, logs):
+    gateway._tell_of.cache_clear()
+    known(sandbox, 3, state="PENDING")
+    sandbox.fault("status", "unknown_state", state="ON_HOLD")
+
+    Sweep().run_once()
+
+    told = [line for line in logs.lines if line["event"] == "PhonePe says a state that is not known here"]
+    assert [(line["level"], line["state"]) for line in told] == [("error", "ON_HOLD")]
+
+
 def test_sweep_during_an_outage_ends_when_it_cannot_sign_in(sandbox):
     """A Celery worker that sweeps again and again must not wait for the breaker's probes each time."""
     Sweep().run_once()

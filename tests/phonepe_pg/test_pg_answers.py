@@ -253,6 +253,7 @@ async def test_order_status_of_unknown_state_is_not_terminal(stub, client, state
         False,
         None,
     )
+    assert status.strange is (state not in ("EXPIRED", "CREATED"))
 
 
 @pytest.mark.parametrize(
