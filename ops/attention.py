@@ -14,7 +14,7 @@ from ops import words
 from ops.access import staff_page
 from ops.hands import Button, buttons
 from payments.models import PaymentEvent, PaymentOrder, Refund
-from payments.states import MISMATCHES, REFUND_OPEN, RefundState, Status
+from payments.states import COMPLETED, MISMATCHES, REFUND_OPEN, RefundState, Status
 
 MOST = 100
 
@@ -64,9 +64,13 @@ def _case(order: PaymentOrder, taken_paise: int | None, *, user: Any) -> Case:
 
 
 def _taken_by_phonepe(orders: list[PaymentOrder]) -> dict[int, int]:
-    """By order, the sum that PhonePe named when the order was put before people."""
+    """By order, the sum that PhonePe called paid when the order was put before people."""
     mismatched = [order.pk for order in orders if order.attention in MISMATCHES]
     told = PaymentEvent.objects.filter(order__in=mismatched, kind=PaymentEvent.Kind.ATTENTION)
     latest = told.order_by("order_id", "-pk").distinct("order_id").values_list("order_id", "detail")
-    sums = {order_id: (detail.get("body") or {}).get("amount") for order_id, detail in latest}
+    sums = {
+        order_id: (detail.get("body") or {}).get("amount")
+        for order_id, detail in latest
+        if detail.get("state") == COMPLETED
+    }
     return {order_id: amount for order_id, amount in sums.items() if isinstance(amount, int)}

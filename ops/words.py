@@ -40,8 +40,8 @@ WHY = {
     ),
     "order_id_mismatch": (
         "PhonePe's order id is not the one that it gave when the order was made.",
-        "Nothing is booked. Ask PhonePe's support with the text on the order's page. Write to the customer what you"
-        " decided, then mark it as settled.",
+        "Nothing is booked or failed by it. Ask PhonePe's support with the text on the order's page. Write to the"
+        " customer what you decided, then mark it as settled.",
     ),
     "fulfilment_failed": (
         "The money is in, but booking fails again and again.",

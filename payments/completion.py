@@ -283,12 +283,13 @@ def _next_check(
         # Somebody had a reason to hurry; it stands until there is an answer, and the next rung may be an hour off.
         soon = now + schedule.UNANSWERED_AGAIN
         return min(next_rung(order, now=now) or soon, soon)
-    if status == Status.FAILED and (answer.is_dead or not answer.is_answer):
-        looked_again = came_from == Status.FAILED and answer.is_dead
+    is_dead = answer.is_dead and not verdict.attention  # else it is another order that is
+    if status == Status.FAILED and (is_dead or not answer.is_answer):
+        looked_again = came_from == Status.FAILED and is_dead
         return _look_at_failed(order, now=now) if looked_again else now + schedule.FAILED_AGAIN
-    if verdict.attention:
+    if verdict.attention and not answer.is_dead:
         return now + MISMATCH_AGAIN if now < _end_of_watch(order) else None
-    if status == Status.CANCELLED and answer.is_dead and now > order.expires_at + schedule.GRACE:
+    if status == Status.CANCELLED and is_dead and now > order.expires_at + schedule.GRACE:
         return None
     due = next_rung(order, now=now)
     # A watch ends with an answer: what nobody could be asked about may have been paid.

@@ -47,14 +47,19 @@ def judge(order: PaymentOrder, answer: Answer, *, now: datetime) -> Verdict:
     adopt = (Status.INITIATED,) if order.status == Status.PENDING else ()
     if answer.status.completed:
         return _judge_completed(order, answer.status, adopt)
-    if order.status not in OPEN:
+    if order.status == Status.SUCCESS:
         return Verdict()
-    if answer.status.failed:
+    # Whatever became of another order, ours is waited for, and ends by our own deadline.
+    is_of_another = answer.status.failed and _names_another(order, answer.status)
+    attention = Attention.ORDER_ID_MISMATCH if is_of_another else Attention.NONE
+    if order.status not in OPEN:
+        return Verdict((), attention)
+    if answer.status.failed and not is_of_another:
         expired = answer.status.detailed_error_code in EXPIRED_CODES and now >= order.expires_at
         return Verdict((*adopt, Status.EXPIRED if expired else Status.FAILED))
     if now >= order.expires_at + schedule.GRACE:
-        return Verdict((*adopt, Status.EXPIRED))
-    return Verdict(adopt)
+        return Verdict((*adopt, Status.EXPIRED), attention)
+    return Verdict(adopt, attention)
 
 
 def _judge_completed(order: PaymentOrder, status: OrderStatus, adopt: tuple[Status, ...]) -> Verdict:
@@ -62,9 +67,14 @@ def _judge_completed(order: PaymentOrder, status: OrderStatus, adopt: tuple[Stat
         return Verdict()
     if status.amount_paise != order.amount:
         return Verdict(adopt, Attention.AMOUNT_MISMATCH)
-    if order.gateway_order_id and status.order_id[:64] != order.gateway_order_id:
+    if order.gateway_order_id and (not status.order_id or _names_another(order, status)):
         return Verdict(adopt, Attention.ORDER_ID_MISMATCH)
     return Verdict((*adopt, Status.SUCCESS))
+
+
+def _names_another(order: PaymentOrder, status: OrderStatus) -> bool:
+    """Whether PhonePe's order id is known on both sides and is not the same (wire reference §4.5)."""
+    return bool(order.gateway_order_id and status.order_id) and status.order_id[:64] != order.gateway_order_id
 
 
 def _judge_no_status(order: PaymentOrder, answer: Answer, *, now: datetime) -> Verdict:
@@ -180,7 +190,7 @@ def _consequences(
     if to == Status.INITIATED and status and not order.gateway_order_id:
         order.gateway_order_id = status.order_id[:64]
         return ["gateway_order_id"]
-    if status and status.failed:
+    if status and status.failed and not _names_another(order, status):
         order.failure_code = (status.detailed_error_code or status.error_code)[:64]
         return ["failure_code"]
     return []

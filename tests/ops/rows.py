@@ -78,6 +78,13 @@ def mismatched(taken: int = 100) -> PaymentOrder:
     return order
 
 
+def order_of_which_another_failed(amount: int) -> PaymentOrder:
+    """An open order for which PhonePe told of another one, of this sum, that failed."""
+    order = make.order()
+    another = make.answer("FAILED", amount=amount, gateway_order_id="OMO-another")
+    return completion.settle(order.pk, another, source=Source.CHECKER, now=timezone.now())
+
+
 def refund(order: PaymentOrder, amount: int, state: str = "COMPLETED", **fields: Any) -> Refund:
     at = fields.pop("at", timezone.now())
     done = {"completed_at": at} if state == "COMPLETED" else {}

@@ -34,10 +34,11 @@ def test_attention_names_the_money_at_stake():
     rows.refund(partly, 49900, "COMPLETED")
     rows.refund(partly, 10000, "FAILED")
     other_sum = rows.mismatched(taken=77700)
+    unpaid = rows.order_of_which_another_failed(amount=5000)
 
     found = {case.order.pk: case.stake_paise for case in cases()}
 
-    assert found == {partly.pk: 100000, other_sum.pk: 77700}
+    assert found == {partly.pk: 100000, other_sum.pk: 77700, unpaid.pk: unpaid.amount}
 
 
 def test_attention_offers_no_refund_while_one_is_under_way():

@@ -44,6 +44,8 @@ ANSWERS = {
     "completed": lambda: make.answer("COMPLETED"),
     "failed": lambda: make.answer("FAILED", code="TXN_AUTO_FAILED"),
     "expired": lambda: make.answer("FAILED", code="ORDER_EXPIRED"),
+    "failed, no order id": lambda: make.answer("FAILED", code="TXN_AUTO_FAILED", gateway_order_id=""),
+    "another failed": lambda: make.answer("FAILED", code="ORDER_EXPIRED", gateway_order_id="OMO2"),
     "other amount": lambda: make.answer("COMPLETED", amount=100),
     "no amount": lambda: make.answer("COMPLETED", amount=None),
     "other order id": lambda: make.answer("COMPLETED", gateway_order_id="OMO2"),
@@ -70,6 +72,10 @@ EARLY = {
     ("completed", EXPIRED): Verdict((SUCCESS,)),
     ("failed", PENDING): Verdict((INITIATED, FAILED)),
     ("failed", INITIATED): Verdict((FAILED,)),
+    ("failed, no order id", PENDING): Verdict((INITIATED, FAILED)),
+    ("failed, no order id", INITIATED): Verdict((FAILED,)),
+    ("another failed", PENDING): Verdict((INITIATED, FAILED)),  # as below
+    **{("another failed", status): OTHER_ID for status in (INITIATED, FAILED, CANCELLED, EXPIRED)},
     ("expired", PENDING): Verdict((INITIATED, FAILED)),
     ("expired", INITIATED): Verdict((FAILED,)),
     ("other order id", PENDING): Verdict((INITIATED, SUCCESS)),  # none was known that it could differ from
@@ -92,6 +98,9 @@ LATE = EARLY | {
     ("empty word", PENDING): Verdict((INITIATED, EXPIRED)),
     ("empty word", INITIATED): Verdict((EXPIRED,)),
     ("expired", PENDING): Verdict((INITIATED, EXPIRED)),
+    ("another failed", PENDING): Verdict((INITIATED, EXPIRED)),
+    # Our own deadline ends it, whatever another order came to.
+    ("another failed", INITIATED): Verdict((EXPIRED,), Attention.ORDER_ID_MISMATCH),
     ("expired", INITIATED): Verdict((EXPIRED,)),
     ("unknown order", PENDING): Verdict((CANCELLED,)),
     ("unknown order", INITIATED): Verdict((EXPIRED,)),

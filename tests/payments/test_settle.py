@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from payments import completion, schedule
+from payments.models import PaymentOrder
 from payments.states import Attention, Fulfilment, Source, Status
 from phonepe_pg import Malformed, Misconfigured, RateLimited, Rejected, Unavailable
 from tests import make
@@ -139,6 +140,35 @@ def test_settle_mismatch_is_asked_about_hourly_until_the_watch_ends():
 
     assert watched.next_check_at == now + timedelta(hours=1)
     assert ended.next_check_at is None
+
+
+def test_settle_when_another_order_failed_ends_nothing_of_ours_and_calls_a_person(logs):
+    """Wire reference §4.5: an answer is about ours when its `orderId` is the one that we were given."""
+    order = make.order(holding=True)
+    another = make.answer("FAILED", code="TXN_AUTO_FAILED", gateway_order_id="OMO-other")
+    soon, late = timezone.now(), order.expires_at + timedelta(hours=2)
+
+    waiting = settle(order, another, now=soon)
+    expired = settle(order, another, now=late)
+    over = settle(order, another, now=order.expires_at + timedelta(hours=72))
+
+    assert (waiting.status, waiting.attention) == ("INITIATED", Attention.ORDER_ID_MISMATCH)
+    assert waiting.next_check_at < soon + timedelta(minutes=2)  # it may still be paid, by the ladder
+    assert (expired.status, expired.failure_code, expired.next_check_at > late) == ("EXPIRED", "", True)
+    assert (over.next_check_at, over.holding, over.is_disputed) == (None, True, False)
+    assert not PaymentOrder.objects.paid().exists()
+    assert logs.count("payment needs attention") == 1
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+def test_settle_when_another_order_failed_ends_no_watch_and_no_hold_of_a_closed_one(status):
+    order = make.order(status, age_s=900 + 3600, holding=True)
+
+    settled = settle(order, make.answer("FAILED", gateway_order_id="OMO-other"))
+
+    assert (settled.status, settled.attention) == (status, Attention.ORDER_ID_MISMATCH)
+    assert settled.next_check_at > timezone.now()
+    assert settled.holding
 
 
 # -- not paid -----------------------------------------------------------------------------
