@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 
 from payments import gateway
 from payments.defaults import RANGES
-from phonepe_pg import Misconfigured, PhonePeError
+from phonepe_pg import Hosts, Misconfigured, PhonePeError
 from phonepe_pg.types import is_web_address
 
 PRODUCTION_HOST = "api.phonepe.com"
@@ -67,12 +67,21 @@ def credentials_are_accepted(app_configs: Any, **kwargs: Any) -> list[CheckMessa
     try:
         gateway.check_credentials()
     except Misconfigured as error:
-        return [Error(str(error), hint="Compare them with PhonePe's dashboard.", id="payments.E007")]
+        return [Error(str(error), hint=advice(error), id="payments.E007")]
     except PhonePeError as error:
         return [Warning(f"PhonePe cannot be asked about the credentials: {error}", id="payments.W004")]
     finally:
         gateway.close()
     return []
+
+
+def advice(error: PhonePeError) -> str:
+    """What to do about a token that did not come."""
+    if isinstance(error, Misconfigured) and not error.is_of_address:
+        return "Compare id, secret and version with PhonePe's dashboard."
+    if isinstance(error, Misconfigured):
+        return "Set PHONEPE_ENV to what the keys are for; leave PHONEPE_BASE_URL and PHONEPE_OAUTH_URL out."
+    return "Look at the network, and at PHONEPE_BASE_URL if it is set."
 
 
 @register("payments", deploy=True)
@@ -118,11 +127,25 @@ def hosts_are_of_one_environment(app_configs: Any, **kwargs: Any) -> list[CheckM
         message = "The PG base and the OAuth base belong to different environments."
         hint = "Set PHONEPE_ENV alone, or both PHONEPE_BASE_URL and PHONEPE_OAUTH_URL."
         return [Error(message, hint=hint, id="payments.E002")]
-    if environments <= {settings.PHONEPE_ENV, "another"}:
+    if environments == {"another"}:
         return []
+    if environments == {settings.PHONEPE_ENV}:
+        return _of_paths(both)
     message = f"PHONEPE_ENV is {settings.PHONEPE_ENV}, but PhonePe's address is that of {environments.pop()}."
     hint = "Leave PHONEPE_BASE_URL and PHONEPE_OAUTH_URL out, or set PHONEPE_ENV to what they are."
     return [Error(message, hint=hint, id="payments.E002")]
+
+
+def _of_paths(both: Hosts) -> list[CheckMessage]:
+    """On PhonePe's own hosts the paths are known; in production tokens come from a prefix of their own."""
+    right = Hosts.of(settings.PHONEPE_ENV)
+    if both == right:
+        return []
+    message = (
+        f"PhonePe's API is at {right.pg} and its tokens at {right.oauth}, not at {both.pg} and {both.oauth}."
+    )
+    hint = "Leave PHONEPE_BASE_URL and PHONEPE_OAUTH_URL out."
+    return [Error(message, hint=hint, id="payments.E021")]
 
 
 @register("payments", deploy=True)

@@ -22,10 +22,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from payments import checkers, checks, gateway
-from phonepe_pg import PhonePeError, Unavailable
+from phonepe_pg import PhonePeError
 
 TIMEOUT_S = 5
-OF_HOSTS = ("payments.E002", "payments.E006")  # `_hosts` tells about them
+OF_HOSTS = ("payments.E002", "payments.E006", "payments.E021")  # `_hosts` tells about them
 SKEW_S = 60
 # By the answer's status, or its class.
 WEBHOOK_ADVICE = {
@@ -133,13 +133,7 @@ def _credentials() -> Diagnosis:
     try:
         gateway.check_credentials()
     except PhonePeError as error:
-        return Diagnosis(
-            "credentials",
-            f"PhonePe gave no token: {error}",
-            "Look at the network, and at PHONEPE_BASE_URL if it is set."
-            if isinstance(error, Unavailable)
-            else "Compare id, secret and version with the dashboard.",
-        )
+        return Diagnosis("credentials", f"PhonePe gave no token: {error}", checks.advice(error))
     return Diagnosis("credentials", "PhonePe accepts them.")
 
 

@@ -143,9 +143,11 @@ def check_credentials() -> None:
         door.submit(door.client.check_credentials()).result(TOKEN_LIMIT_S)
         door.is_accepted = True
     except Misconfigured as refused:
-        names = f"{', '.join(REQUIRED[:-1])} or {REQUIRED[-1]}"
+        why = f"PhonePe does not accept {', '.join(REQUIRED[:-1])} or {REQUIRED[-1]}"
+        if refused.is_of_address:
+            why = f"There is no token of PhonePe's for us at {hosts().oauth}"
         raise Misconfigured(
-            f"PhonePe does not accept {names}: {refused}",
+            f"{why}: {refused}",
             http_status=refused.http_status,
             code=refused.code,
             body=refused.body,

@@ -7,7 +7,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from phonepe_pg import lenient
-from phonepe_pg.errors import Malformed, Misconfigured, PhonePeError, RateLimited, Rejected, Unavailable
+from phonepe_pg.errors import (
+    NO_SUCH_PATH,
+    Malformed,
+    Misconfigured,
+    PhonePeError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
 from phonepe_pg.masking import masked
 
 _E = TypeVar("_E", bound=PhonePeError)
@@ -15,7 +23,6 @@ _E = TypeVar("_E", bound=PhonePeError)
 _MISCONFIGURED = frozenset(
     {"KEY_NOT_CONFIGURED", "INVALID_CLIENT", "OIM000", "AUTHORIZATION_FAILED", "PR004"}
 )
-_NO_SUCH_PATH = "api mapping not found"
 _MAX_RETRY_AFTER_S = 86_400.0
 
 
@@ -77,7 +84,7 @@ def refusal(what: str, answer: Answer) -> PhonePeError:
     if not refused or status == 408:
         return error_of(Unavailable, answer, message, code=code)
     bare = status == 404 and not code
-    if status in (401, 403) or bare or code in _MISCONFIGURED or _NO_SUCH_PATH in said.lower():
+    if status in (401, 403) or bare or code in _MISCONFIGURED or NO_SUCH_PATH in said.lower():
         return error_of(Misconfigured, answer, message, code=code)
     return error_of(Rejected, answer, message, code=code)
 

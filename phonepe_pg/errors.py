@@ -12,7 +12,11 @@ PhonePeError
 └── OutcomeUnknown   a payment or refund may or may not exist: ask for its status, do not repeat
 """
 
+from typing import Final
+
 from phonepe_pg.masking import masked
+
+NO_SUCH_PATH: Final = "api mapping not found"
 
 
 class PhonePeError(Exception):
@@ -53,6 +57,11 @@ class Misconfigured(PhonePeError):
     Bad OAuth credentials, "Api Mapping Not Found", KEY_NOT_CONFIGURED, a bare 404, 403, and a 401 that
     came again with a fresh token (§2.4, §7.2). The request had no effect.
     """
+
+    @property
+    def is_of_address(self) -> bool:
+        """Whether there is nothing at the address (a bare 404), or nothing for us (§2.4): path, host, environment."""
+        return (self.http_status == 404 and not self.code) or NO_SUCH_PATH in self.body.lower()
 
 
 class Rejected(PhonePeError):

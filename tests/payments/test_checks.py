@@ -76,6 +76,14 @@ def test_check_of_webhook_credentials_that_phonepe_would_not_take_warns(settings
         ("sandbox", "", "http://127.0.0.1:8900", ["payments.E002"]),
         ("sandbox", "ftp://example.org", "", ["payments.E006"]),
         ("sandbox", "http://", "", ["payments.E006"]),
+        ("production", "https://api.phonepe.com/apis/pg", "", ["payments.E021"]),
+        ("sandbox", "https://api-preprod.phonepe.com/apis/pgsandbox", "", ["payments.E021"]),
+        (
+            "production",
+            "https://api.phonepe.com/apis/pg/",
+            "https://api.phonepe.com/apis/identity-manager",
+            [],
+        ),
         ("prod", "", "", ["payments.E006"]),
         ("prod", "https://api.phonepe.com/apis/pg", "", ["payments.E006"]),
     ],
@@ -310,6 +318,7 @@ def test_doctor_of_a_broken_installation_advises_on_each_thing(settings):
     [
         ("sandbox", "", "Set PHONEPE_ENV=production"),
         ("production", "https://api-preprod.phonepe.com/apis/pg-sandbox", "Leave PHONEPE_BASE_URL"),
+        ("production", "https://api.phonepe.com/apis/pg", "Leave PHONEPE_BASE_URL"),
     ],
 )
 def test_doctor_of_a_public_shop_names_the_play_money(settings, env, base, advice):
@@ -359,6 +368,22 @@ def test_doctor_does_not_carry_the_credential_to_where_a_redirect_leads(settings
     doctor._webhook()
 
     assert Web.asked == ["/api/payments/webhook/phonepe/"]
+
+
+@pytest.mark.django_db
+def test_doctor_where_phonepe_has_no_tokens_names_the_address_and_not_the_credentials(sandbox, settings):
+    """A lone production base: its tokens come from another prefix (wire reference §1)."""
+    settings.PHONEPE_BASE_URL = f"{sandbox.url}/apis/pg"
+
+    found = doctor._credentials()
+    (checked,) = checks.credentials_are_accepted(None)
+
+    nothing_there = f"There is no token of PhonePe's for us at {sandbox.url}/apis/pg"
+    assert nothing_there in found.sentence
+    assert nothing_there in checked.msg
+    assert "PHONEPE_OAUTH_URL" in found.advice
+    assert checked.hint == found.advice
+    assert "PHONEPE_CLIENT" not in found.sentence + found.advice
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,26 @@ async def test_token_that_does_not_come(stub, client, reply, error, code):
 
 
 @pytest.mark.parametrize(
+    ("reply", "is_of_address"),
+    [
+        (answer(400, {"message": "Bad Request - Api Mapping Not Found"}), True),
+        (answer(404, {"code": "404", "message": "Api Mapping Not Found"}), True),
+        (answer(404, b"<html>nginx</html>"), True),
+        (answer(404, {"code": "KEY_NOT_CONFIGURED"}), False),
+        (answer(400, INVALID_CLIENT), False),
+        (answer(401, b""), False),
+    ],
+)
+async def test_token_that_does_not_come_says_whether_the_address_is_wrong(stub, client, reply, is_of_address):
+    stub.token_answers.append(reply)
+
+    with pytest.raises(Misconfigured) as caught:
+        await client.check_credentials()
+
+    assert caught.value.is_of_address is is_of_address
+
+
+@pytest.mark.parametrize(
     ("times", "calls"),
     [
         ({"expires_in": 3600}, 1),
