@@ -20,7 +20,7 @@ from phonepe_sandbox.shown import pay_page
 from phonepe_sandbox.validation import Refused
 from phonepe_sandbox.wire import Answer
 
-OAUTH_BASES = ("/apis/pg-sandbox", "/apis/identity-manager")
+OAUTH_BASES = {"/apis/pg-sandbox": "sandbox", "/apis/identity-manager": "production"}
 PG_BASES = {"/apis/pg-sandbox": "sandbox", "/apis/pg": "production"}
 CHANGING = {"token", "pay", "sdk_order", "refund"}  # saved before they are answered
 ABORT_WITH_RST = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: closing resets the connection
@@ -36,7 +36,7 @@ class Call:
     merchant_order_id: str | None
     body: Any = None
     refused: Refused | None = None
-    layout: str = "sandbox"
+    layout: str = "sandbox"  # of its address: which environment it is in
     token_life: int | None = None
 
 
@@ -46,19 +46,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def add_routes(app: web.Application) -> None:
     """All calls of §1 under both layouts; every other path is answered as not mapped."""
-    for base in OAUTH_BASES:
-        app.router.add_post(f"{base}/v1/oauth/token", _endpoint("token", issue_token))
+    for base, layout in OAUTH_BASES.items():
+        app.router.add_post(f"{base}/v1/oauth/token", _endpoint("token", issue_token, layout))
     for base, layout in PG_BASES.items():
         post, get = app.router.add_post, app.router.add_get
         post(f"{base}/checkout/v2/pay", _endpoint("pay", pay, layout))
         post(f"{base}/checkout/v2/sdk/order", _endpoint("sdk_order", sdk_order, layout))
-        get(f"{base}/checkout/v2/order/{{id}}/status", _endpoint("status", order_status))
+        get(f"{base}/checkout/v2/order/{{id}}/status", _endpoint("status", order_status, layout))
         get(
             f"{base}/checkout/v2/transaction/{{id}}/status",
-            _endpoint("transaction_status", transaction_status),
+            _endpoint("transaction_status", transaction_status, layout),
         )
-        post(f"{base}/payments/v2/refund", _endpoint("refund", refund))
-        get(f"{base}/payments/v2/refund/{{id}}/status", _endpoint("refund_status", refund_status))
+        post(f"{base}/payments/v2/refund", _endpoint("refund", refund, layout))
+        get(f"{base}/payments/v2/refund/{{id}}/status", _endpoint("refund_status", refund_status, layout))
     app.router.add_route("*", "/{tail:.*}", _not_mapped)
 
 
@@ -84,7 +84,7 @@ async def _not_mapped(request: web.Request) -> web.Response:
 # -- the pipeline -------------------------------------------------------------------------
 
 
-def _endpoint(kind: str, operation: Operation, layout: str = "sandbox") -> Handler:
+def _endpoint(kind: str, operation: Operation, layout: str) -> Handler:
     """The HTTP handler of one call: read, carry out, log, answer."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -121,7 +121,8 @@ def _endpoint(kind: str, operation: Operation, layout: str = "sandbox") -> Handl
 async def _carry_out(sandbox: Sandbox, call: Call, operation: Operation, entry: Exchange) -> Answer:
     if sandbox.over_limit():
         return wire.too_many_requests()
-    if call.kind != "token" and not sandbox.tokens.knows(call.request.headers.get("Authorization")):
+    authorization = call.request.headers.get("Authorization")
+    if call.kind != "token" and not sandbox.tokens.knows(authorization, layout=call.layout):
         return wire.authorization_failed()
     rules = sandbox.faults.draw(call.kind, call.merchant_order_id)
     entry.faults = [rule.kind for rule in rules]
@@ -141,7 +142,8 @@ async def _carry_out(sandbox: Sandbox, call: Call, operation: Operation, entry: 
 async def _read(sandbox: Sandbox, kind: str, request: web.Request, layout: str) -> Call:
     """The call with the order it is about, for per-order faults, counts and the log."""
     if request.method == "GET":
-        return Call(kind, request, b"", _order_asked_about(sandbox, kind, request.match_info["id"]))
+        about = _order_asked_about(sandbox, kind, request.match_info["id"])
+        return Call(kind, request, b"", about, layout=layout)
     raw = await request.read()
     call = Call(kind, request, raw, None, layout=layout)
     if kind != "token":
@@ -200,7 +202,7 @@ def issue_token(sandbox: Sandbox, call: Call) -> Answer:
     if not sandbox.config.credentials.match(client_id, client_secret, client_version):
         return wire.invalid_client(sandbox.settings)
     life = sandbox.settings.token_life if call.token_life is None else call.token_life
-    return wire.token(sandbox.tokens.issue(life), sandbox.settings)
+    return wire.token(sandbox.tokens.issue(life, layout=call.layout), sandbox.settings)
 
 
 def pay(sandbox: Sandbox, call: Call) -> Answer:

@@ -58,6 +58,7 @@ class Settings:
     webhook_retry_pause: float = 1.0  # doubled after each try
     webhook_on_expiry: bool = False  # §6.5: undocumented
     webhook_attempt_failed_first: bool = False  # §9
+    webhook_error_codes: str = "root"  # §6.4; "attempt": only within paymentDetails
     refund_webhook_shape: str = "wrapped"  # §10.21
 
     latency: float = 0.0  # seconds added to every API answer
@@ -182,6 +183,7 @@ RULES: dict[str, Rule] = {
     "webhook_retry_pause": seconds(60),
     "webhook_on_expiry": FLAG,
     "webhook_attempt_failed_first": FLAG,
+    "webhook_error_codes": one_of("root", "attempt"),
     "refund_webhook_shape": one_of("wrapped", "flat"),
     "latency": seconds(120),
     "max_rps": or_null(whole(1, 1_000_000)),

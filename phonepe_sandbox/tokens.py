@@ -32,24 +32,27 @@ class Token:
 
 
 class TokenDesk:
-    """Issues tokens and knows which are alive; times in epoch seconds (§2.2)."""
+    """Issues tokens and knows which are alive; times in epoch seconds (§2.2).
+
+    A token opens the environment that gave it, and no other (§1).
+    """
 
     def __init__(self, mint: Mint, now: Callable[[], float]) -> None:
         self._mint = mint
         self._now = now
-        self.alive_until: dict[str, int] = {}  # token → epoch seconds
+        self.alive_until: dict[str, int] = {}  # "layout token" → epoch seconds
 
-    def issue(self, life: int) -> Token:
+    def issue(self, life: int, *, layout: str) -> Token:
         now = int(self._now())
         self._forget_expired(now)
         token = Token(self._mint.token({"iat": now, "exp": now + life}), now, now + life)
-        self.alive_until[token.value] = token.expires_at
+        self.alive_until[f"{layout} {token.value}"] = token.expires_at
         return token
 
-    def knows(self, authorization: str | None) -> bool:
+    def knows(self, authorization: str | None, *, layout: str) -> bool:
         """Whether an Authorization header is `O-Bearer` + a live token; plain `Bearer` is wrong (§2.2)."""
         scheme, _, value = (authorization or "").partition(" ")
-        return scheme == "O-Bearer" and self._now() < self.alive_until.get(value, 0)
+        return scheme == "O-Bearer" and self._now() < self.alive_until.get(f"{layout} {value}", 0)
 
     def _forget_expired(self, now: int) -> None:
-        self.alive_until = {value: until for value, until in self.alive_until.items() if until > now}
+        self.alive_until = {key: until for key, until in self.alive_until.items() if until > now}

@@ -333,5 +333,10 @@ def webhook(event: Event, settings: Settings) -> Json:
     else:
         names["merchantOrderId"] = event.order.merchant_order_id
         told = order_status(event.order, event.order.attempts[-1:]) | {"state": event.state}
+        # While the order was still PENDING it had no reason of its own (§4.2); some samples never have one (§6.4).
+        if event.state == "PENDING" or settings.webhook_error_codes == "attempt":
+            told = {
+                name: value for name, value in told.items() if name not in ("errorCode", "detailedErrorCode")
+            }
     old_type = event.name.replace(".", "_").upper()  # deprecated, still sent (§6.3)
     return {"event": event.name, "type": old_type, "payload": names | told}

@@ -51,7 +51,9 @@ class Merchant:
 
     async def api(self, method: str, path: str, *, base: str = "/apis/pg-sandbox", **options: Any) -> Reply:
         if self.authorization is None:
-            self.authorization = f"O-Bearer {(await self.token()).body['access_token']}"
+            oauth = "/apis/identity-manager" if base == "/apis/pg" else base
+            given = await self.token(f"{oauth}/v1/oauth/token")
+            self.authorization = f"O-Bearer {given.body['access_token']}"
         return await self.call(method, base + path, headers={"Authorization": self.authorization}, **options)
 
     async def pay(self, merchant_order_id: str = "ORD-1", amount: int = 149_900, **changes: Any) -> Reply:

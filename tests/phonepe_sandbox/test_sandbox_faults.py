@@ -92,7 +92,7 @@ async def test_server_error_then_that_status_and_body_and_nothing_stored(
     await merchant.fault("pay", "server_error", status=status, body=body)
 
     async with merchant.http.post(
-        f"{merchant.url}/apis/pg/checkout/v2/pay",
+        f"{merchant.url}/apis/pg-sandbox/checkout/v2/pay",
         json=merchant.order(),
         headers={"Authorization": merchant.authorization},
     ) as answer:

@@ -154,7 +154,7 @@ async def test_pay_when_the_body_is_no_json_object_then_bad_request(merchant, bo
     merchant.authorization = f"O-Bearer {(await merchant.token()).body['access_token']}"
     headers = {"Authorization": merchant.authorization, "Content-Type": "application/json"}
 
-    reply = await merchant.call("POST", "/apis/pg/checkout/v2/pay", data=body, headers=headers)
+    reply = await merchant.call("POST", "/apis/pg-sandbox/checkout/v2/pay", data=body, headers=headers)
 
     assert (reply.status, reply.body) == (400, BAD_REQUEST)
 

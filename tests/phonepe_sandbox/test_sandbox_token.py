@@ -78,9 +78,29 @@ async def test_call_when_the_authorization_is_not_a_live_o_bearer_then_401(merch
     token = (await merchant.token()).body["access_token"]
     headers = {} if header is None else {"Authorization": header.format(token=token)}
 
-    reply = await merchant.call("GET", "/apis/pg/checkout/v2/order/ORD-1/status", headers=headers)
+    reply = await merchant.call("GET", "/apis/pg-sandbox/checkout/v2/order/ORD-1/status", headers=headers)
 
     assert (reply.status, reply.body) == (401, REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("oauth", "pg", "status"),
+    [
+        ("/apis/pg-sandbox", "/apis/pg-sandbox", 200),
+        ("/apis/identity-manager", "/apis/pg", 200),
+        ("/apis/pg-sandbox", "/apis/pg", 401),
+        ("/apis/identity-manager", "/apis/pg-sandbox", 401),
+    ],
+)
+async def test_call_with_a_token_of_the_other_environment_then_401(merchant, oauth, pg, status):
+    await merchant.pay()
+    token = (await merchant.token(f"{oauth}/v1/oauth/token")).body["access_token"]
+
+    reply = await merchant.call(
+        "GET", f"{pg}/checkout/v2/order/ORD-1/status", headers={"Authorization": f"O-Bearer {token}"}
+    )
+
+    assert reply.status == status
 
 
 async def test_call_when_the_token_is_expired_then_401_and_a_new_one_works(merchant):

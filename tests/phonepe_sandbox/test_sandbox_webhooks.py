@@ -79,6 +79,26 @@ async def test_webhook_when_switched_so_then_the_attempt_is_told_before_the_orde
     bodies = await shop.wait_for(2)
     told = sorted((body["event"], body["payload"]["state"]) for body in bodies)
     assert told == [("checkout.order.failed", "FAILED"), ("checkout.transaction.attempt.failed", "PENDING")]
+    for body in bodies:  # PhonePe gives a reason at the root once the order itself has failed (§4.2)
+        payload = body["payload"]
+        assert ("errorCode" in payload) is ("detailedErrorCode" in payload) is (payload["state"] == "FAILED")
+        assert payload["paymentDetails"][-1]["errorCode"] == "TXN_NOT_COMPLETED"
+
+
+async def test_webhook_of_a_failure_when_switched_so_then_the_attempt_alone_says_why(merchant, shop):
+    await merchant.switch(webhook_error_codes="attempt")
+    await merchant.pay()
+
+    await merchant.customer("failure")
+
+    [body] = await shop.wait_for(1)
+    payload = body["payload"]
+    assert (payload["state"], "errorCode" in payload, "detailedErrorCode" in payload) == (
+        "FAILED",
+        False,
+        False,
+    )
+    assert payload["paymentDetails"][0]["errorCode"] == "TXN_NOT_COMPLETED"
 
 
 async def test_webhook_when_refunded_then_accepted_and_completed(merchant, shop):
