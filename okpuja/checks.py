@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parseaddr
 from ipaddress import ip_address
 from typing import Any
@@ -27,8 +28,9 @@ def production_is_meant(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             hint = "Take it from PhonePe's dashboard."
             found.append(Error(f"{name} is the demo's: anybody can read it.", hint=hint, id="okpuja.E002"))
     if not _is_public(settings.PUBLIC_URL):
-        message = "PUBLIC_URL is not an https address that others can reach: customers could not come back."
-        found.append(Error(message, hint="Set it to https:// and the shop's host.", id="okpuja.E003"))
+        message = "PUBLIC_URL is not an https address with a public host name: PhonePe calls back no other."
+        hint = "Set it to https:// and the shop's host, without a port."
+        found.append(Error(message, hint=hint, id="okpuja.E003"))
     return found
 
 
@@ -110,11 +112,11 @@ def _origin(url: str) -> str:
 
 
 def _is_public(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return url.startswith("https://") and ip_address(host).is_global
-    except ValueError:
-        return url.startswith("https://") and "." in host
+    """Whether PhonePe would call it: https, a host name and no address, the usual port (wire reference §6.1)."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    is_usual = parts.scheme == "https" and parts.netloc.lower().removesuffix(":443") == host
+    return is_usual and "." in host and not re.fullmatch(r"[0-9.]+", host)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -25,7 +25,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 }
 RANGES: Final[dict[str, tuple[int, int]]] = {
     "PHONEPE_MAX_RPS": (1, 100_000),
-    "PAYMENT_EXPIRE_AFTER": (300, 3600),  # PhonePe's own limits for expireAfter (wire reference §3.2)
+    "PAYMENT_EXPIRE_AFTER": (300, 3600),  # PhonePe's own limits for expireAfter (wire reference §3.1)
     "STATUS_VERIFY_AFTER": (0, 3600),
     "LATE_WATCH_HOURS": (1, 24 * 30),
 }

@@ -156,8 +156,10 @@ def _hurry_refund(delivery: WebhookDelivery) -> WebhookDelivery.State:
     open_refunds = Refund.objects.filter(state__in=REFUND_OPEN)
     if delivery.merchant_refund_id:
         found = open_refunds.filter(merchant_refund_id=delivery.merchant_refund_id).first()
-    else:  # some failed refund callbacks lack our id (wire reference §6.4)
-        found = open_refunds.filter(gateway_refund_id=delivery.gateway_refund_id).first()
+    else:  # some failed refund callbacks lack our id (wire reference §6.4), and theirs is unknown without an answer
+        theirs = Q(gateway_refund_id=delivery.gateway_refund_id)
+        unanswered = Q(gateway_refund_id="", order__merchant_order_id=delivery.merchant_order_id)
+        found = open_refunds.filter(theirs | unanswered).first()
     if found is None:
         return State.IGNORED
     refunds.pursue_soon(found, attempt=0)

@@ -67,7 +67,7 @@ class PaymentRequest:
 
     `merchant_order_id`: 1–63 of [A-Za-z0-9_-], never used before. `amount_paise` ≥ 100.
     `redirect_url`: absolute, where the customer comes back to. `expire_after_s`: 300–3600.
-    `meta`: udf1…udf15; no personal data, empty values are left out. `message`: shown on UPI collect.
+    `meta`: udf1…udf15; no personal data, blank values are left out. `message`: shown on UPI collect.
     """
 
     merchant_order_id: str

@@ -95,7 +95,7 @@ def token(credentials: Credentials) -> Request:
 
 
 def payment(request: PaymentRequest) -> Request:
-    """Create an order (§3.1). Raises InvalidRequest. Nothing empty and nothing undocumented is sent."""
+    """Create an order (§3.1). Raises InvalidRequest. Nothing blank and nothing undocumented is sent."""
     rules.check_payment(request)
     flow: dict[str, Any] = {"type": "PG_CHECKOUT", "merchantUrls": {"redirectUrl": request.redirect_url}}
     body: dict[str, Any] = {
@@ -104,9 +104,9 @@ def payment(request: PaymentRequest) -> Request:
         "expireAfter": request.expire_after_s,
         "paymentFlow": flow,
     }
-    if request.message:
+    if request.message.strip():
         flow["message"] = request.message
-    if meta := {name: value for name, value in request.meta.items() if value}:
+    if meta := {name: value for name, value in request.meta.items() if value.strip()}:
         body["metaInfo"] = meta
     if request.disable_payment_retry is not None:
         body["disablePaymentRetry"] = bool(request.disable_payment_retry)

@@ -340,6 +340,26 @@ def test_refund_webhooks_wrapped_and_flat_hurry_the_refund(sandbox):
     assert Refund.objects.get().state == "PENDING"  # the webhook's word changed nothing
 
 
+def test_refund_webhook_without_our_id_hurries_the_refund_whose_answer_was_lost(sandbox):
+    order = paid_order(sandbox)
+    made = request(order)
+    sandbox.fault("refund", "stored_then_error", count=1)
+    pursue(made)
+    body = '{"event":"pg.refund.failed","payload":{"refundId":"OMR9","originalMerchantOrderId":"%s"}}'
+
+    states = [
+        inbox.receive((body % name).encode(), now=timezone.now()).state
+        for name in (order.merchant_order_id, "OKP-of-nobody")
+    ]
+    Refund.objects.filter(pk=made.pk).update(gateway_refund_id="OMR1")
+    of_another = inbox.receive(
+        (body.replace("OMR9", "OMR8") % order.merchant_order_id).encode(), now=timezone.now()
+    )
+
+    assert (states, of_another.state) == (["nudged", "ignored"], "ignored")
+    assert [args["attempt"] for args, _ in jobs()].count(0) == 2
+
+
 # -- what follows from the end ------------------------------------------------------------
 
 

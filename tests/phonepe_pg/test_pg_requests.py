@@ -50,9 +50,19 @@ async def test_payment_as_small_as_possible(stub, client):
     }
 
 
+async def test_payment_with_a_blank_message_leaves_it_out(stub, client):
+    """PhonePe refuses blank values (wire reference §3.1)."""
+    stub.says(answer(200, CREATED))
+
+    await client.create_payment(replace(PAYMENT, meta={"udf1": " "}, message=" "))
+
+    body = json.loads(stub.calls[0].body)
+    assert ("metaInfo" in body, "message" in body["paymentFlow"]) == (False, False)
+
+
 async def test_payment_with_everything_leaves_empty_values_out(stub, client):
     stub.says(answer(200, CREATED))
-    meta = {"udf1": "पूजा 77", "udf2": "", "udf11": "a_b-c+d@e.f", "udf15": ""}
+    meta = {"udf1": "पूजा 77", "udf2": "", "udf3": " \t", "udf11": "a_b-c+d@e.f", "udf15": ""}
 
     await client.create_payment(
         replace(PAYMENT, meta=meta, message="Invoice 77", disable_payment_retry=False)
