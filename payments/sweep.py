@@ -36,9 +36,7 @@ STOP_WITHIN_S = 8.0  # the contract allows 10 from the signal to the exit
 STOP_POLL_S = 0.1
 RECONNECT_S = 1.0
 SIGN_IN_S = 2.0  # a sweep waits for a call to sign in with, and signs in all the same
-REFUSED_AGAIN_S = (
-    60.0  # a token that PhonePe gives and refuses, or rights that we lack: no new one mends that
-)
+REFUSED_AGAIN_S = 60.0  # for a token that PhonePe gives and refuses, and for rights that we lack
 MANY = 50  # under way: then answers are gathered for a moment: a turn costs as much for one as for thirty
 GATHER_S = 0.03
 IN_HAND = 3  # times the calls that may be under way: who is slow to write down claims no more

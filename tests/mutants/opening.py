@@ -13,6 +13,7 @@ T_CHECKOUT, T_HOLDS, T_INBOX, T_REFUNDS, T_WEBHOOKS = (
 )
 T_SLOTS, T_BOOKING = "tests/cart/test_slots.py", "tests/bookings/test_fulfilment.py"
 T_REQUESTS = "tests/payments/test_refund_requests.py"
+T_REFUSALS = "tests/payments/test_refund_refusals.py"
 
 MUTANTS = (
     Mutant(
@@ -295,7 +296,7 @@ MUTANTS = (
         "if not (is_clear or is_old):",
         "if False:",
         (
-            f"{T_REFUNDS}::test_pursue_when_a_repeat_is_refused_and_nothing_is_known_yet_waits_before_it_gives_up",
+            f"{T_REFUSALS}::test_pursue_when_a_repeat_is_refused_and_nothing_is_known_yet_waits_before_it_gives_up",
         ),
     ),
     Mutant(
@@ -304,7 +305,7 @@ MUTANTS = (
         REFUNDS,
         " or error.http_status == 403",
         "",
-        (f"{T_REFUNDS}::test_pursue_a_refund_that_is_forbidden_fails_at_once_and_calls_a_person",),
+        (f"{T_REFUSALS}::test_pursue_a_refund_that_is_forbidden_fails_at_once_and_calls_a_person",),
     ),
     Mutant(
         "refund-beyond-what-is-left",

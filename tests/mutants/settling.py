@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 COMPLETION, TRANSITIONS, FULFILMENT, SHOP = (
     f"payments/{name}.py" for name in ("completion", "transitions", "fulfilment", "shop")
 )
+STRANGE = "tests/payments/test_settle_strange.py"
 SETTLE, DELIVER = "tests/payments/test_settle.py", "tests/payments/test_settle_and_deliver.py"
 JUDGE, HOLDS, VERIFY = (f"tests/payments/test_{name}.py" for name in ("judge", "holds", "verify"))
 
@@ -80,7 +81,7 @@ MUTANTS = (
         " or is_unread)",
         ")",
         (
-            f"{SETTLE}::test_settle_state_never_heard_of_calls_a_person_an_hour_after_the_deadline_until_one_is_known",
+            f"{STRANGE}::test_settle_state_never_heard_of_calls_a_person_an_hour_after_the_deadline_until_one_is_known",
         ),
     ),
     Mutant(
@@ -206,7 +207,7 @@ MUTANTS = (
         COMPLETION,
         "is_dead = answer.is_dead and not verdict.attention",
         "is_dead = answer.is_dead",
-        (f"{SETTLE}::test_settle_when_another_order_failed_ends_no_watch_and_no_hold_of_a_closed_one",),
+        (f"{STRANGE}::test_settle_when_another_order_failed_ends_no_watch_and_no_hold_of_a_closed_one",),
     ),
     Mutant(
         "moves-not-checked",
