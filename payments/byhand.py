@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from payments import completion, fulfilment, holds, refunds, transitions
-from payments.errors import NotFound, Refusal
+from payments.errors import Refusal
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import MISMATCHES, OPEN, Attention, Fulfilment, Source, Status
 
@@ -55,7 +55,7 @@ def settle_attention(
     go. Raises NotFound, or NotSettleable when nothing needs a person, when it is something else than the attention
     that `by` has `seen`, or when the booking of a paid order is still being tried.
     """
-    order = _lock(merchant_order_id)
+    order = transitions.lock_named(merchant_order_id)
     why = order.attention
     if not why:
         raise NotSettleable("This order no longer needs attention.")
@@ -89,7 +89,7 @@ def book_anyway(merchant_order_id: str, *, by: str, reason: str, now: datetime) 
 def _book_anyway(
     merchant_order_id: str, *, by: str, reason: str, now: datetime, undelivered: Exception | None
 ) -> PaymentOrder:
-    order = _lock(merchant_order_id)
+    order = transitions.lock_named(merchant_order_id)
     if order.fulfilment != Fulfilment.UNFULFILLABLE or refunds.left_to_refund(order) != order.amount:
         raise NotDeliverable(
             "Only an order that was refused and of which nothing was given back can be booked."
@@ -100,10 +100,3 @@ def _book_anyway(
     transitions.set_attention(order, Attention.NONE, source=Source.MANUAL, now=now)
     completion.deliver_if_due(order, undelivered, source=Source.MANUAL, now=now)
     return order
-
-
-def _lock(merchant_order_id: str) -> PaymentOrder:
-    found = completion.find(merchant_order_id)
-    if found is None:
-        raise NotFound("There is no such order.")
-    return transitions.lock(found.pk)

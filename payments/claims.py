@@ -136,15 +136,13 @@ def claim_one(
     With `not_asked_since` also None when somebody asked at that moment or later: the check belongs into
     the claim, or whoever read the row before that answer came would ask once more.
     """
-    free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+    free = PaymentOrder.objects.filter(pk=order_id).unclaimed(now)
     if not_asked_since is not None:
         lately = Q(asked_at__gte=not_asked_since, asked_at__lte=now + schedule.CLOCK)
-        free &= Q(asked_at__isnull=True) | ~lately
+        free = free.filter(Q(asked_at__isnull=True) | ~lately)
     until = now + lease
     with transaction.atomic(durable=True):
-        taken = PaymentOrder.objects.filter(free, pk=order_id).update(
-            leased_until=until, next_check_at=until, crash_count=CRASH_COUNT
-        )
+        taken = free.update(leased_until=until, next_check_at=until, crash_count=CRASH_COUNT)
         return PaymentOrder.objects.get(pk=order_id) if taken else None
 
 
@@ -202,7 +200,7 @@ def nudge(merchant_order_id: str, *, source: Source, now: datetime) -> bool:
         if order.status == Status.SUCCESS:
             return True
         order.nudged_at, order.nudged_by = now, source
-        if order.leased_until is None or order.leased_until <= now:
+        if not order.is_claimed(now):
             order.next_check_at = min(order.next_check_at or now, now)
         # else whoever asks just now puts it back as due, seeing that it was hurried meanwhile
         order.save(update_fields=["nudged_at", "nudged_by", "next_check_at"])

@@ -92,22 +92,13 @@ def _settle(
         transitions.set_attention(order, Attention.NONE, source=source, now=now)
     in_vain = _is_watched_in_vain(order, answer, next_check, now=now)
     if order.status == Status.SUCCESS or answer.is_dead or (answer.status and not in_vain):
-        _end_doubt(order, source=source, now=now)
+        transitions.withdraw(order, Attention.STILL_PENDING, source=source, now=now)
     elif in_vain and not _has_spoken(order, answer):
         transitions.set_attention(order, Attention.STILL_PENDING, source=source, now=now)
     transitions.set_next_check(order, next_check, answer=answer, now=now)
     holds.end_if_spoken(order, answer, source=source, now=now)
     deliver_if_due(order, undelivered, source=source, now=now)
     return order
-
-
-def _end_doubt(order: PaymentOrder, *, source: Source, now: datetime) -> None:
-    """PhonePe has spoken; should it fall silent again, a person hears of that too."""
-    if order.attention == Attention.STILL_PENDING:
-        transitions.set_attention(order, Attention.NONE, source=source, now=now)
-    if order.handled == Attention.STILL_PENDING:
-        order.handled = Attention.NONE
-        order.save(update_fields=["handled"])
 
 
 def deliver_if_due(
@@ -200,7 +191,8 @@ def verify_by_hand(merchant_order_id: str, *, within_s: float, at_once: bool = F
     if order.status == Status.SUCCESS:
         return verify(order, source=Source.MANUAL if at_once else Source.STATUS, within_s=within_s)
     gap = timedelta(seconds=BY_HAND_GAP_S)
-    rested = Q(verify_requested_at__isnull=True) | Q(verify_requested_at__lte=now - gap)
+    lately = Q(verify_requested_at__gt=now - gap, verify_requested_at__lte=now + schedule.CLOCK)
+    rested = Q(verify_requested_at__isnull=True) | ~lately
     if not PaymentOrder.objects.filter(rested, pk=order.pk).update(verify_requested_at=now):
         last = order.verify_requested_at or now
         raise TooManyRequests(
@@ -265,8 +257,7 @@ def _wait_for_other(order: PaymentOrder, *, until: float) -> PaymentOrder:
     """Look at the row until its holder has put it back or `until` (monotonic) has come."""
     while True:
         current = PaymentOrder.objects.get(pk=order.pk)
-        held = current.leased_until is not None and current.leased_until > timezone.now()
-        if not held or time.monotonic() + POLL_S >= until:
+        if not current.is_claimed(timezone.now()) or time.monotonic() + POLL_S >= until:
             return current
         close_old_connections()
         time.sleep(POLL_S)

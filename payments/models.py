@@ -48,9 +48,11 @@ class PaymentOrderQuerySet(models.QuerySet["PaymentOrder"]):
 
     def due(self, now: datetime) -> PaymentOrderQuerySet:
         """Orders whose time to be asked about has come and that nobody is asking about."""
-        return self.filter(next_check_at__lte=now).filter(
-            Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-        )
+        return self.filter(next_check_at__lte=now).unclaimed(now)
+
+    def unclaimed(self, now: datetime) -> PaymentOrderQuerySet:
+        """Orders that nobody is asking about; a claim ends by itself."""
+        return self.filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
 
     def open(self) -> PaymentOrderQuerySet:
         """Orders that the customer could still pay."""
@@ -180,6 +182,10 @@ class PaymentOrder(models.Model):
     def noticed_by(self) -> Source:
         """Who is said to have noticed what an answer tells: whoever hurried the order, else the checker."""
         return Source(self.nudged_by or Source.CHECKER)
+
+    def is_claimed(self, now: datetime) -> bool:
+        """Whether somebody is asking about it."""
+        return self.leased_until is not None and self.leased_until > now
 
     @property
     def is_disputed(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +16,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from payments import gateway, shop, throttle, transitions
 from payments.answers import masked, trouble
-from payments.errors import NotFound, NotRefundable
+from payments.errors import NotRefundable
 from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.shop import LOWEST_PAISE
 from payments.states import REFUND_OPEN, Attention, News, RefundState, Source, Status
@@ -72,10 +71,7 @@ def request(
     Raises NotFound, or NotRefundable when that much is not left, another refund is under way, or the key is that
     of another sum.
     """
-    found = PaymentOrder.objects.named(merchant_order_id).first()
-    if found is None:
-        raise NotFound("There is no such order.")
-    order = transitions.lock(found.pk)
+    order = transitions.lock_named(merchant_order_id)
     made = order.refunds.filter(idempotency_key=idempotency_key).first() if idempotency_key else None
     if made is not None:
         if amount_paise not in (None, made.amount):
@@ -167,15 +163,16 @@ def pursue(refund_id: int, *, attempt: int) -> None:
     refund = Refund.objects.select_related("order").get(pk=refund_id)
     if refund.state not in REFUND_OPEN:
         return
-    outcome: RefundStatus | PhonePeError | None = None
-    if _has_turn():
-        try:
-            outcome = _send_or_ask(refund)
-        except PhonePeError as error:
-            outcome = error
-        failed = outcome if isinstance(outcome, PhonePeError) else None
-        throttle.report_call(failed, now=timezone.now())
+    if not _has_turn():
+        _settle(refund, None, attempt=attempt, now=timezone.now())
+        return
+    outcome: RefundStatus | PhonePeError
+    try:
+        outcome = _send_or_ask(refund)
+    except PhonePeError as error:
+        outcome = error
     _settle(refund, outcome, attempt=attempt, now=timezone.now())
+    throttle.report_call(outcome if isinstance(outcome, PhonePeError) else None, now=timezone.now())
 
 
 def _has_turn() -> bool:
@@ -272,7 +269,8 @@ def _conclude(
     is_stuck = is_of_another or _is_late(refund, outcome, now=now)
     is_heard = isinstance(outcome, RefundStatus)
     if is_heard and not is_stuck:
-        _go_on(order, attend)
+        ended = {"refund": refund.merchant_refund_id}
+        transitions.withdraw(order, Attention.REFUND_STUCK, source=Source.CHECKER, now=now, **ended)
     if refund.state == RefundState.COMPLETED:
         shop.tell(News.REFUND_COMPLETED, order, refund=refund)
         if order.attention in MONEY_IS_OUT and left_to_refund(order) == 0:
@@ -291,15 +289,6 @@ def _is_late(refund: Refund, outcome: RefundStatus | PhonePeError | None, *, now
     if refund.state == RefundState.DUE:
         patience = UNMENDED_AFTER if isinstance(outcome, Misconfigured) else UNSENT_AFTER
     return refund.state in REFUND_OPEN and now > refund.created_at + patience
-
-
-def _go_on(order: PaymentOrder, attend: Callable[[Attention], None]) -> None:
-    """A refund that was stuck is not any more; should it be again, a person hears of that too."""
-    if order.attention == Attention.REFUND_STUCK:
-        attend(Attention.NONE)
-    if order.handled == Attention.REFUND_STUCK:
-        order.handled = ""
-        order.save(update_fields=["handled"])
 
 
 def _contradicts(refund: Refund, status: RefundStatus) -> bool:

@@ -33,7 +33,6 @@ from functools import partial
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from payments import durable, schedule
@@ -93,7 +92,7 @@ class Grant:
     count: int
     wait_s: float = 0.0
     leave_at: tuple[datetime, ...] = ()
-    is_well: bool = False  # success has nothing to heal
+    is_well: bool = False
 
 
 def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: bool = False) -> Grant:
@@ -115,8 +114,8 @@ def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: 
             row = _row(now)
             grant = drawn(row)
             row.save()
-    is_well = not row.failures and not row.pause_s and row.rate >= ceiling
-    return replace(grant, leave_at=tuple(at - _clock.ahead for at in grant.leave_at), is_well=is_well)
+    leave_at = tuple(at - _clock.ahead for at in grant.leave_at)
+    return replace(grant, leave_at=leave_at, is_well=_is_well(row))
 
 
 @transaction.atomic(durable=True)
@@ -162,7 +161,8 @@ def report_call(error: PhonePeError | None, *, now: datetime) -> None:
 
 
 def _learn_from(told: Report, *, now: datetime) -> None:
-    if told.is_all_well and not _ailing().exists():
+    seen = _seen()
+    if told.is_all_well and (seen is None or _is_well(seen[0])):
         return  # the common case costs one read
     with transaction.atomic(durable=True):
         row = _row(now + _clock.ahead)
@@ -375,8 +375,9 @@ def _row(now: datetime) -> GatewayThrottle:
     return row
 
 
-def _ailing() -> QuerySet[GatewayThrottle]:
-    return GatewayThrottle.objects.exclude(failures=0, pause_s=0, rate__gte=ceiling_rate())
+def _is_well(row: GatewayThrottle) -> bool:
+    """Whether success has nothing to heal."""
+    return not row.failures and not row.pause_s and row.rate >= ceiling_rate()
 
 
 def ceiling_rate() -> float:

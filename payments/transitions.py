@@ -15,7 +15,7 @@ from django.db import transaction
 
 from payments import asked, schedule, shop, wakeups
 from payments.answers import Answer, masked
-from payments.errors import IllegalMove
+from payments.errors import IllegalMove, NotFound
 from payments.models import PaymentEvent, PaymentOrder
 from payments.states import MOVES, OPEN, Attention, Fulfilment, News, Source, Status
 from phonepe_pg import CreatedOrder, OrderStatus
@@ -90,6 +90,14 @@ def _judge_no_status(order: PaymentOrder, answer: Answer, *, now: datetime) -> V
 def lock(order_id: int) -> PaymentOrder:
     """The order with its row locked until the caller's transaction ends."""
     return PaymentOrder.objects.select_for_update(of=("self",), no_key=True).get(pk=order_id)
+
+
+def lock_named(merchant_order_id: str) -> PaymentOrder:
+    """As `lock`, for a person or program that names the order. Raises NotFound."""
+    found = PaymentOrder.objects.named(merchant_order_id).first()
+    if found is None:
+        raise NotFound("There is no such order.")
+    return lock(found.pk)
 
 
 def record(
@@ -232,6 +240,15 @@ def set_attention(
     record(order, PaymentEvent.Kind.ATTENTION, source=source, now=now, why=why, **detail)
     if why:
         log.error("payment needs attention", order=order.merchant_order_id, why=why)
+
+
+def withdraw(order: PaymentOrder, why: Attention, *, source: Source, now: datetime, **detail: Any) -> None:
+    """`why` needs nobody any more; should it come again, a person hears of that too."""
+    if order.attention == why:
+        set_attention(order, Attention.NONE, source=source, now=now, **detail)
+    if order.handled == why:
+        order.handled = Attention.NONE
+        order.save(update_fields=["handled"])
 
 
 def set_next_check(order: PaymentOrder, at: datetime | None, *, answer: Answer, now: datetime) -> None:

@@ -327,8 +327,8 @@ MUTANTS = (
         "refund-request-without-lock",
         "two people who ask for a refund at once get one",
         REFUNDS,
-        "    order = transitions.lock(found.pk)\n    made = order.refunds",
-        "    order = found\n    made = order.refunds",
+        "    order = transitions.lock_named(merchant_order_id)\n",
+        "    order = PaymentOrder.objects.get(merchant_order_id=merchant_order_id)\n",
         (f"{T_REQUESTS}::test_request_by_two_at_once_makes_one",),
     ),
     Mutant(

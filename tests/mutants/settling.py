@@ -61,9 +61,9 @@ MUTANTS = (
     Mutant(
         "settle-keeps-still-pending",
         "money that came after all ends the call for a person",
-        COMPLETION,
-        "if order.attention == Attention.STILL_PENDING:",
-        "if False:",
+        TRANSITIONS,
+        "    if order.attention == why:\n        set_attention(order, Attention.NONE, source=source, now=now, **detail)\n",
+        "",
         (f"{SETTLE}::test_settle_money_after_the_end_of_the_watch_clears_the_call_for_a_person",),
     ),
     Mutant(

@@ -51,7 +51,7 @@ def _hindered(before: PaymentOrder, order: PaymentOrder) -> str:
     is_waiting = order.status != Status.SUCCESS and order.answered_at == before.answered_at
     if not is_waiting and order.fulfilment != Fulfilment.DUE:
         return ""
-    if _is_held(before) and _is_held(order):
+    if before.is_claimed(timezone.now()) and order.is_claimed(timezone.now()):
         return "Another process is asking about this order or delivering it just now; look again in a moment."
     return f"PhonePe did not answer{_trouble(before, order)}; the order stays watched." if is_waiting else ""
 
@@ -65,10 +65,6 @@ def _trouble(before: PaymentOrder, order: PaymentOrder) -> str:
     return f" ({message})" if message else ""
 
 
-def _is_held(order: PaymentOrder) -> bool:
-    return order.leased_until is not None and order.leased_until > timezone.now()
-
-
 def _delivery(order: PaymentOrder) -> str:
     """What was given for the money; "" when none has come."""
     if order.fulfilment == Fulfilment.BOOKED:
@@ -78,6 +74,6 @@ def _delivery(order: PaymentOrder) -> str:
     if order.fulfilment != Fulfilment.DUE:
         return ""
     tries = f": the shop's function raised {order.fulfil_attempts} times" if order.fulfil_attempts else ""
-    again = None if _is_held(order) else order.next_check_at
+    again = None if order.is_claimed(timezone.now()) else order.next_check_at
     at = f"; tried again at {timezone.localtime(again):%d %b %Y %H:%M:%S}" if again else ""
     return f", paid and NOT delivered{tries}{at}"
