@@ -62,8 +62,8 @@ MUTANTS = (
         "settle-keeps-still-pending",
         "money that came after all ends the call for a person",
         TRANSITIONS,
-        "    if order.attention == why:\n        set_attention(order, Attention.NONE, source=source, now=now, **detail)\n",
-        "",
+        "    if order.attention == why:\n",
+        "    if False:\n",
         (f"{SETTLE}::test_settle_money_after_the_end_of_the_watch_clears_the_call_for_a_person",),
     ),
     Mutant(
