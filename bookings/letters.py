@@ -17,7 +17,10 @@ from catalog.money import rupees
 from payments.models import PaymentOrder
 from payments.states import Fulfilment, News
 
-CANCELLED_CODES = ("ORDER_CANCELLED_BY_USER", "TXN_CANCELLED", "CANCELLED_BY_USER")
+CANCELLED_CODES = (  # by the customer, on the page or in the UPI app (wire reference §7.3)
+    "ORDER_CANCELLED_BY_USER", "TXN_CANCELLED", "CANCELLED_BY_USER", "ZA", "REQUEST_DECLINE_BY_REQUESTEE",
+    "REQUEST_CANCEL_BY_REQUESTER",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ def of(notice: Notice, order: PaymentOrder) -> Letter:
 def _failed(notice: Notice, order: PaymentOrder) -> Letter:
     happened = _("PhonePe told us that your payment of %(amount)s failed.")
     if order.failure_code in CANCELLED_CODES:
-        happened = _("Your payment of %(amount)s was cancelled on PhonePe's page.")
+        happened = _("Your payment of %(amount)s was cancelled.")
     return Letter(
         subject=_("Not booked: the payment for %(puja)s did not go through") % {"puja": _puja(order)},
         name=order.snapshot.get("name", ""),

@@ -137,7 +137,7 @@ def _seen_to() -> Outcome:
 
 def _failed(order: PaymentOrder) -> Outcome:
     if order.failure_code in CANCELLED_CODES:
-        told = _("It was cancelled on PhonePe's page before it was completed.")
+        told = _("It was cancelled before it was completed.")
         return Outcome(_("The payment was cancelled"), told, comes_back())
     told = _("PhonePe told us that the payment failed.")
     return Outcome(_("The payment did not go through"), told, comes_back())

@@ -107,7 +107,7 @@ def test_cancelled_payment_is_not_called_a_failure():
 
     [sent] = sent_by_running()
 
-    assert "Your payment of ₹1,499.00 was cancelled on PhonePe's page." in lines(sent)
+    assert "Your payment of ₹1,499.00 was cancelled." in lines(sent)
 
 
 def test_expired_payment_is_told_with_a_warning_not_to_pay_twice():

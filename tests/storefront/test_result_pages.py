@@ -173,6 +173,7 @@ def test_a_booked_order_leads_from_every_page_to_the_booking(client):
     [
         (Status.FAILED, {}, "The payment did not go through"),
         (Status.FAILED, {"failure_code": "ORDER_CANCELLED_BY_USER"}, "The payment was cancelled"),
+        (Status.FAILED, {"failure_code": "ZA"}, "The payment was cancelled"),
         (Status.CANCELLED, {"gateway_order_id": ""}, "The payment was not started"),
         (Status.CANCELLED, {}, "This payment was closed"),
         (Status.EXPIRED, {}, "The time to pay is over"),
