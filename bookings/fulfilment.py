@@ -21,10 +21,8 @@ log = structlog.get_logger(__name__)
 
 CONFIRM = "bookings.send_confirmation"
 TRIES = 5  # a second collision of two random numbers in a row is already unheard of
-IN_TIME = timedelta(
-    hours=1
-)  # PAYMENT_EXPIRE_AFTER at the most: who began to pay before the puja's time is booked
-OVER = "The time of the puja was over when the money came."
+IN_TIME = timedelta(minutes=65)  # longer than PAYMENT_EXPIRE_AFTER: whoever began to pay in time is booked
+OVER = "The time of the puja was over when the payment was confirmed."
 BOOKED_BY_ANOTHER = "This cart has already been booked by another payment."
 
 
@@ -33,8 +31,8 @@ def fulfil(paid: PaidOrder) -> str:
 
     The content comes from the snapshot alone, frozen when the customer started to pay. The caller holds the
     transaction; the confirmation mail is deferred in it, so there is a mail exactly if there is a booking.
-    Raises Unfulfillable when another order has booked the cart, the money came after the puja's time, or that
-    was given to somebody else: what was written until then is for the caller to undo.
+    Raises Unfulfillable when another order has booked the cart, the payment was confirmed after the puja's time,
+    or that was given to somebody else: what was written until then is for the caller to undo.
     """
     made = _find(paid)
     if made is not None:
@@ -89,7 +87,10 @@ def _book(paid: PaidOrder) -> tuple[Booking, bool]:
 
 
 def is_over(paid: PaidOrder) -> bool:
-    """Whether the money came after the puja's time. How long booking takes, should it fail at first, does not count."""
+    """Whether the payment was confirmed after the puja's time, by more than `IN_TIME`.
+
+    How long booking takes, should it fail at first, does not count.
+    """
     starts_at = timezone.make_aware(datetime.combine(*_moment(paid)))
     return paid.completed_at > starts_at + IN_TIME
 

@@ -152,8 +152,17 @@ class _Free:
 _free = _Free()
 
 
+def reads_pages(request: HttpRequest) -> bool:
+    """Whether a person reads the answer: anywhere but in the API, and where a browser comes back from PhonePe."""
+    if not request.path.startswith("/api/"):
+        return True
+    found = request.resolver_match
+    prefers_pages = request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+    return found is not None and found.view_name == "payments:return" and prefers_pages
+
+
 def _refused(request: HttpRequest, wait_s: float) -> HttpResponse:
-    if request.path.startswith("/api/"):
+    if not reads_pages(request):
         body = {"success": False, "code": "too_many_requests", "message": MESSAGE}
         response: HttpResponse = JsonResponse(body, status=429)
     else:

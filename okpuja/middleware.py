@@ -10,6 +10,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
+from guard.middleware import reads_pages
 from payments import failures
 
 WITHOUT_SLASH = ("/api/docs", "/api/openapi.json")
@@ -49,16 +50,9 @@ def _forgive_slash(request: HttpRequest) -> None:
         request.path += "/"
 
 
-def _is_for_people(request: HttpRequest) -> bool:
-    """Whether a customer's browser comes back from PhonePe: who sees its page has just paid, perhaps."""
-    found = request.resolver_match
-    wants_a_page = request.get_preferred_type(["application/json", "text/html"]) == "text/html"
-    return found is not None and found.view_name == "payments:return" and wants_a_page
-
-
 def _shaped(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     is_error_page = response.status_code >= 400 and "json" not in response.get("Content-Type", "")
-    if not (is_error_page and request.path.startswith("/api/")) or _is_for_people(request):
+    if not is_error_page or (reads_pages(request) and response.content):
         return response
     status = HTTPStatus(response.status_code)
     code = status.phrase.lower().replace(" ", "_").replace("-", "_")

@@ -24,7 +24,7 @@ from payments import byhand, completion, refunds
 from payments.errors import Refusal
 from payments.models import PaymentOrder
 from payments.refunds import left_to_refund
-from payments.states import REFUND_OPEN, Attention, Fulfilment, Status
+from payments.states import OPEN, REFUND_OPEN, Attention, Fulfilment, Status
 
 VERIFY_WAITS_S = 5.0
 
@@ -94,7 +94,9 @@ def settle(request: HttpRequest, merchant_order_id: str) -> HttpResponse:
     # What the person decides about, also when the reason has to be entered again.
     seen = request.POST.get("seen", order.attention)
     if request.method == "GET" or not form.is_valid():
-        return render(request, "ops/settle.html", {"order": order, "form": form, "seen": seen})
+        ends_the_hold = order.status in OPEN and byhand.settling_ends_the_hold(order)
+        context = {"order": order, "form": form, "seen": seen, "ends_the_hold": ends_the_hold}
+        return render(request, "ops/settle.html", context)
     by, reason = request.user.get_username(), form.cleaned_data["reason"]
     try:
         byhand.settle_attention(order.merchant_order_id, by=by, reason=reason, seen=seen, now=timezone.now())

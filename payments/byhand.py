@@ -12,7 +12,7 @@ from django.utils import timezone
 from payments import completion, fulfilment, holds, refunds, transitions
 from payments.errors import Refusal
 from payments.models import PaymentEvent, PaymentOrder
-from payments.states import MISMATCHES, OPEN, Attention, Fulfilment, Source, Status
+from payments.states import COMPLETED, MISMATCHES, OPEN, Attention, Fulfilment, Source, Status
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +45,13 @@ def verify(merchant_order_id: str, *, by: str, within_s: float) -> PaymentOrder:
     return order
 
 
+def settling_ends_the_hold(order: PaymentOrder) -> bool:
+    """Whether a person who settles its attention also closes the order, should it be open, and lets its place go."""
+    # What PhonePe says failed was another order: that says nothing of ours.
+    is_of_another = order.attention == Attention.ORDER_ID_MISMATCH and order.gateway_state != COMPLETED
+    return order.attention in ENDS_THE_HOLD and not is_of_another
+
+
 @transaction.atomic(durable=True)
 def settle_attention(
     merchant_order_id: str, *, by: str, reason: str, now: datetime, seen: str | None = None
@@ -63,12 +70,13 @@ def settle_attention(
         raise NotSettleable("This order needs attention for another reason by now. Please review it again.")
     if why == Attention.FULFILMENT_FAILED:
         raise NotSettleable("The money is in and nothing is booked: try to book again, or refund it.")
+    ends_the_hold = settling_ends_the_hold(order)
     transitions.set_attention(
         order, Attention.NONE, source=Source.MANUAL, now=now, settled=why, by=by, reason=reason
     )
     order.handled = why
     order.save(update_fields=["handled"])
-    if why in ENDS_THE_HOLD:
+    if ends_the_hold:
         if order.status in OPEN:  # nobody pays it again, and the cart goes on
             transitions.move(order, Status.CANCELLED, source=Source.MANUAL, now=now)
         holds.end(order, source=Source.MANUAL, now=now)

@@ -33,7 +33,7 @@ CLAIMED = (
     "fulfilment", "fulfilment_reference", "holding", "attention", "handled", "nudged_by", "leased_until",
     "crash_count",
 )  # fmt: skip
-# Who ends a claim empties `leased_until`: where it is found full, its holder was lost.
+# Who ends a claim empties `leased_until`: where it is found full, its holder was lost, or slow, or could not settle.
 CRASH_COUNT = Greatest(F("crash_count"), Case(When(leased_until__isnull=False, then=1), default=0))
 DUE = """
         SELECT id FROM payments_order

@@ -68,8 +68,9 @@ def _set_aside(order_id: int, answer: Answer, bug: Exception, *, source: Source,
 
     # It may be the answer itself that cannot be stored.
     contained.attempt("an answer could not be recorded", keep, order=order.merchant_order_id)
-    order.leased_until, order.next_check_at = None, next_rung(order, now=now) or now + schedule.LATE_EVERY
-    order.save(update_fields=["leased_until", "next_check_at"])
+    order.leased_until, order.crash_count = None, 0
+    order.next_check_at = next_rung(order, now=now) or now + schedule.LATE_EVERY
+    order.save(update_fields=["leased_until", "crash_count", "next_check_at"])
     reason = f"PhonePe's answer could not be settled ({type(bug).__name__}); the log says why."
     if not order.attention:
         transitions.set_attention(order, Attention.UNSETTLED, source=source, now=now, reason=reason)
@@ -80,7 +81,7 @@ def _settle(
     order_id: int, answer: Answer, *, source: Source, now: datetime, undelivered: Exception | None
 ) -> PaymentOrder:
     order = transitions.lock(order_id)
-    came_from = order.status
+    came_from, took_money = order.status, order.gateway_state == COMPLETED
     transitions.record_answer(order, answer, source=source, now=now)
     verdict = transitions.judge(order, answer, now=now)
     for status in verdict.moves:
@@ -88,6 +89,8 @@ def _settle(
     if verdict.attention:
         transitions.set_attention(order, verdict.attention, source=source, now=now, **answer.evidence())
     next_check = _next_check(order, answer, verdict, came_from=came_from, now=now)
+    if order.status == Status.SUCCESS and not took_money:  # it was of another order, and ours is paid
+        transitions.withdraw(order, Attention.ORDER_ID_MISMATCH, source=source, now=now)
     if order.attention == Attention.UNSETTLED and answer.is_answer:
         transitions.set_attention(order, Attention.NONE, source=source, now=now)
     in_vain = _is_watched_in_vain(order, answer, next_check, now=now)

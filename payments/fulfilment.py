@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import F
 
 from payments import contained, holds, refunds, schedule, shop, transitions, wakeups
@@ -38,20 +39,28 @@ def anew(work: Callable[..., T], *, claimed: int | None = None) -> T:
     The second time, and when the order of the id `claimed` has ended too many processes, `undelivered` is what is
     to be noted in place of delivering.
     """
+    crashes = _count_crash(claimed) if claimed else 0
     try:
-        return work(undelivered=_expect_crash(claimed) if claimed else None)
+        return work(undelivered=ProcessEnded() if crashes > MAX_CRASHES else None)
     except Spoiled as bug:
         return work(undelivered=bug)
+    except Exception:
+        if claimed and crashes:
+            _take_back_crash(claimed)
+        raise
 
 
-def _expect_crash(order_id: int) -> ProcessEnded | None:
-    """Count this try, should its order have lost a process before: whatever ends this one takes back all the rest.
-
-    Why it is not to be delivered this time, or None.
-    """
+def _count_crash(order_id: int) -> int:
+    """Count this try, should its order have lost a process before: whatever ends this one takes back all the rest."""
     crashed = PaymentOrder.objects.filter(pk=order_id, crash_count__gt=0)
     counted = crashed.update(crash_count=F("crash_count") + 1)
-    return ProcessEnded() if counted and crashed.filter(crash_count__gt=MAX_CRASHES).exists() else None
+    return crashed.values_list("crash_count", flat=True).get() if counted else 0
+
+
+def _take_back_crash(order_id: int) -> None:
+    """This process lives, whatever else went wrong; should the database be away, the next try will say so."""
+    with suppress(DatabaseError, InterfaceError):
+        PaymentOrder.objects.filter(pk=order_id, crash_count__gt=1).update(crash_count=F("crash_count") - 1)
 
 
 def deliver(order: PaymentOrder, *, source: Source, now: datetime) -> None:

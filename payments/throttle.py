@@ -272,7 +272,7 @@ def _for_customers_s(row: GatewayThrottle, now: datetime) -> float:
 
 
 def _forget_the_future(row: GatewayThrottle, now: datetime) -> None:
-    """Who wrote by a clock that is an hour ahead, or before it was set back, shall not stop everybody for an hour."""
+    """What was written before PostgreSQL's clock was set back by an hour shall not stop everybody for an hour."""
     latest = now + schedule.CLOCK
     row.refilled_at = now if row.refilled_at > latest else row.refilled_at
     if row.priority_until and row.priority_until > latest:

@@ -147,7 +147,7 @@ def _expired(order: PaymentOrder) -> Outcome:
     if order.attention == Attention.STILL_PENDING:
         return Outcome(
             _("Still no clear answer from PhonePe"),
-            _("We have asked for days, and PhonePe says neither that you paid nor that you did not."),
+            _("We keep asking, and PhonePe says neither that you paid nor that you did not."),
             _("Our team is checking it and will write to you. If you have paid, please do not pay again."),
         )
     return Outcome(

@@ -88,6 +88,16 @@ def test_status_asked_too_often_from_one_address_is_refused_and_other_addresses_
     assert poll(uuid4()).status_code == 404  # nobody knows whose call it is
 
 
+def test_a_browser_that_comes_back_from_phonepe_too_often_is_shown_a_page(limit):
+    limit(return_per_address=1)
+    browser = Client(headers={"accept": "text/html,application/xhtml+xml,*/*;q=0.8"} | STRANGER)
+
+    answers = [browser.get("/api/payments/return/OKP-nobody/") for _ in range(2)]
+
+    assert statuses(*answers) == [404, 429]
+    assert "Please wait a moment" in answers[1].content.decode()
+
+
 def test_payment_started_too_often_for_a_cart_is_refused_whoever_asks(limit):
     limit(pay_per_cart=2)
     cart_id = uuid4()

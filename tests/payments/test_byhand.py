@@ -278,6 +278,21 @@ def test_settle_attention_lets_go_what_was_held_for_the_order(plug, why):
     assert (order.holding, order.handled) == (False, why)
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "holding"), [("FAILED", "INITIATED", True), ("COMPLETED", "CANCELLED", False)]
+)
+def test_settle_attention_about_another_order_ends_ours_only_if_that_was_paid(plug, state, status, holding):
+    plug("delivers", HOLD="holds", RELEASE="releases")
+    order = make.order(holding=True)
+    answer = make.answer(state, gateway_order_id="OMO-other")
+    completion.settle(order.pk, answer, source=Source.CHECKER, now=timezone.now())
+
+    settle(order)
+
+    order.refresh_from_db()
+    assert (order.status, order.holding, order.attention) == (status, holding, "")
+
+
 def test_refund_that_fails_after_an_earlier_failure_was_settled_is_raised_again(sandbox):
     order = needing(Attention.REFUND_FAILED)
     settle(order)

@@ -106,13 +106,20 @@ def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
 
 
-def test_return_of_no_order_shows_a_browser_a_page():
-    accept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
 
-    response = Client(headers={"accept": accept}).get("/api/payments/return/OKP-nobody/")
+
+def test_return_of_no_order_shows_a_browser_a_page():
+    response = Client(headers=BROWSER).get("/api/payments/return/OKP-nobody/")
 
     assert (response.status_code, response["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert '<a class="button" href="/">' in response.text
+
+
+def test_return_by_another_method_says_so_to_a_browser_as_well():
+    response = Client(headers=BROWSER).post("/api/payments/return/OKP-nobody/")
+
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 
 
 def test_return_three_times_at_once_asks_once(sandbox):

@@ -34,6 +34,18 @@ def test_settle_when_another_order_failed_ends_nothing_of_ours_and_calls_a_perso
     assert logs.count("payment needs attention") == 1
 
 
+@pytest.mark.parametrize(
+    ("first", "left"), [("FAILED", Attention.NONE), ("COMPLETED", Attention.ORDER_ID_MISMATCH)]
+)
+def test_settle_when_ours_is_paid_after_all_forgets_that_another_failed_but_not_that_it_was_paid(first, left):
+    order = make.order()
+    settle(order, make.answer(first, gateway_order_id="OMO-other"))
+
+    settled = settle(order, make.answer("COMPLETED"))
+
+    assert (settled.status, settled.attention) == ("SUCCESS", left)
+
+
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
 def test_settle_when_another_order_failed_ends_no_watch_and_no_hold_of_a_closed_one(status):
     order = make.order(status, age_s=900 + 3600, holding=True)

@@ -55,6 +55,18 @@ def test_an_answer_that_postgresql_never_takes_does_not_keep_the_others(state, e
     assert PaymentOrder.objects.get(pk=bad.pk).leased_until == bad.leased_until
 
 
+@pytest.mark.parametrize(("refused", "errcode", "left"), [("moved", "57014", 1), ("answered", "23514", 0)])
+def test_settling_that_fails_while_its_process_lives_is_no_crash(refused, errcode, left):
+    order = make.order(crash_count=1)
+    for _ in range(5):
+        PaymentOrder.objects.update(leased_until=None, next_check_at=timezone.now())
+        with refusing(order, errcode, kind=refused):
+            write_down((*claimed(order), make.answer("COMPLETED")))
+
+    order.refresh_from_db()
+    assert (order.crash_count, order.status) == (left, "INITIATED")
+
+
 @pytest.mark.parametrize(
     ("refused", "errcode", "recorded"), [("moved", "23514", "COMPLETED"), ("answered", "54000", "")]
 )
