@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection, connections
 from django.utils import translation
 
 from payments import completion, gateway
 from tests.sandbox import Sandbox
+
+OWN_FOLDER = pytest.StashKey[str]()
+hypothesis.settings.register_profile("any machine", deadline=None)  # the rest as it is, in CI its own
+hypothesis.settings.load_profile("any machine")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run a folder of its own for `tmp_path`.
+
+    The common one is closed to other users by every pytest that starts, and so to the PostgreSQL that a test has in it.
+    """
+    if config.option.basetemp is None:
+        root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+        config.option.basetemp = tempfile.mkdtemp(prefix="okpuja-tests-", dir=root)
+        config.stash[OWN_FOLDER] = config.option.basetemp
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove it; what a failed run has left may say why."""
+    if not exitstatus and (folder := session.config.stash.get(OWN_FOLDER, "")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,17 @@ def others() -> list[asyncio.Task[None]]:
     return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
+async def until(condition: Callable[[], Any], *, within_s: float = 5.0) -> Any:
+    """The first true value of `condition()`, or its last one after `within_s`; the loop goes on meanwhile."""
+    loop = asyncio.get_running_loop()
+    over_at = loop.time() + within_s
+    while not (value := condition()) and loop.time() < over_at:
+        await asyncio.sleep(0.02)
+    return value
+
+
 async def end() -> None:
-    """End it, and the connections of the threads that did its work."""
+    """End what else runs, and the connections of the threads that did its work."""
     left = others()
     for task in left:
         task.cancel()

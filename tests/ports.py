@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+ENOUGH = 2_000  # ports for all servers of a run
 _given: set[int] = set()
 
 
@@ -23,9 +24,10 @@ def free_port() -> int:
 
 
 def _not_outgoing() -> list[int]:
-    """The unprivileged ports from 10,000 on that no outgoing connection gets; all of them where that leaves none."""
+    """The unprivileged ports from 10,000 on that no outgoing connection gets; all of them where that leaves few."""
     first, last = map(int, OUTGOING.read_text().split()) if OUTGOING.exists() else (32_768, 65_535)
-    return [*range(10_000, first), *range(last + 1, 65_536)] or [*range(10_000, 65_536)]
+    outside = [*range(10_000, first), *range(last + 1, 65_536)]
+    return outside if len(outside) >= ENOUGH else [*range(10_000, 65_536)]
 
 
 def _can_be_bound(port: int) -> bool:

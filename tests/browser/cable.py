@@ -7,6 +7,8 @@ import socket
 import threading
 from contextlib import suppress
 
+from tests.ports import free_port
+
 
 class Cable:
     """A TCP relay at a port of its own. `cut` ends every connection and refuses new ones, `mute` swallows all bytes
@@ -18,7 +20,7 @@ class Cable:
         self._lock = threading.Lock()
         self._muted = threading.Event()
         self._listening: socket.socket | None = None
-        self.port = 0
+        self.port = free_port()  # `mend` wants it again
         self.mend()
 
     def mend(self) -> None:
@@ -26,7 +28,6 @@ class Cable:
         self._muted.clear()
         if self._listening is None:
             self._listening = socket.create_server(("127.0.0.1", self.port))
-            self.port = self._listening.getsockname()[1]
             threading.Thread(target=self._accept, args=[self._listening], daemon=True).start()
 
     def cut(self) -> None:

@@ -44,6 +44,9 @@ SECRETS = {
     "gateway token or pay page": "eyJ",  # both are JWTs
     "token header": "O-Bearer",
 }
+A_FORMS = re.compile(
+    r'(name="csrfmiddlewaretoken" value=")\w{64}"'
+)  # by chance any three letters stand in one
 PERSONAL = {"mail": "asha.canary@", "phone": "9812345670", "address": "Canary Lane", "name": "Asha Canary"}
 WISH = {
     "name": "Asha Canary",
@@ -148,6 +151,7 @@ def test_nothing_that_is_written_holds_a_secret_or_what_is_only_the_customers(
     seen |= {path.name: path.read_text() for path in tmp_path.glob("*.log")}
 
     written = seen | {f"table {name}": text for name, text in tables().items()}
+    written = {where: A_FORMS.sub(r'\1"', text) for where, text in written.items()}
     assert PaymentEvent.objects.filter(order=crashed).count() > 4
     assert WebhookDelivery.objects.exists()
     assert "RuntimeError: the shop crashed" in written["crashing.log"]

@@ -42,6 +42,9 @@ def server(
         log = tmp_path_factory.mktemp("hostile") / "web.log"
         running = web(log=log, port=port, interface="wsgi", options=FEW_THREADS)
         running.__enter__()
+        send(
+            ("127.0.0.1", port), b"{}", {"Authorization": customer.CREDENTIAL}
+        )  # its first answer takes its time
     yield "127.0.0.1", port
     running.__exit__(None, None, None)
 

@@ -129,13 +129,23 @@ class Fleet:
             list(pool.map(self.gateway.decide, orders))
 
     def rate(self, orders: list[str]) -> float:
-        """How many of these orders are asked about in a second, all of them once."""
+        """How many of these orders are asked about in a second, by when nine in ten are; all of them are in the end.
+
+        The last ones do not count: they are a wave that not every checker has a part in.
+        """
         names = ",".join(f"'{name}'" for name in orders)
-        unasked = f"SELECT count(*) FROM payments_order WHERE asks = 0 AND merchant_order_id IN ({names})"
+        sql = f"SELECT count(*) FROM payments_order WHERE asks > 0 AND merchant_order_id IN ({names})"
+
+        def asked(share: float) -> int:
+            (row,) = self.ask(sql)
+            return int(row[0]) if row[0] >= share * len(orders) else 0
+
         self.hurry(orders)
         started = time.monotonic()
-        wait_until(lambda: self.ask(unasked) == [(0,)], within_s=60)
-        return len(orders) / (time.monotonic() - started)
+        count = wait_until(lambda: asked(0.9), within_s=60)
+        rate = count / (time.monotonic() - started)
+        wait_until(lambda: asked(1.0), within_s=60)
+        return rate
 
     def count_is(self, sql: str, *counts: int) -> Callable[[], bool]:
         return lambda: self.ask(sql) == [counts]
@@ -149,7 +159,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
     fleet.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_machines_add_up_and_one_that_is_cut_off_mid_sweep_costs_nothing(fleet: Fleet) -> None:
     throughput_adds_up(fleet)
     held = a_machine_is_cut_off_with_claims_and_the_throttle_in_its_hands(fleet)
@@ -159,18 +169,26 @@ def test_machines_add_up_and_one_that_is_cut_off_mid_sweep_costs_nothing(fleet: 
 
 
 def throughput_adds_up(fleet: Fleet) -> None:
-    orders = fleet.make_orders(1600, age_s=718)  # their next rung is at 770 s
-    fleet.gateway.settings(latency=LATENCY_S)
-    fleet.start_checkers(1)
-    alone = fleet.rate(orders[:400])
-    fleet.start_checkers(2, 3)
-    together = fleet.rate(orders[400:])
+    alone, together = throughput(fleet, 1), throughput(fleet, 1, 2, 3)
 
     assert together / alone > 2.2, f"{alone:.0f}/s alone, {together:.0f}/s together"
-    assert fleet.gateway.calls()["status"] == 1600
-    assert fleet.ask("SELECT sum(asks) FROM payments_order") == [(1600,)]
+
+
+def throughput(fleet: Fleet, *numbers: int) -> float:
+    """Questions a second of a checker on each of these machines, once all have signed in and asked; each asked once."""
+    before = fleet.gateway.calls().get("status", 0)
+    orders = fleet.make_orders(1400 * len(numbers), age_s=718)  # their next rung is at 770 s
+    first = 200 * len(numbers)
+    fleet.gateway.settings(latency=LATENCY_S)
+    fleet.start_checkers(*numbers)
+    fleet.rate(orders[:first])
+    rate = fleet.rate(orders[first:])
+
+    assert fleet.gateway.calls()["status"] - before == len(orders)
+    assert fleet.ask("SELECT DISTINCT asks FROM payments_order") == [(1,)]
     fleet.stop(*fleet.running)
     fleet.ask(f"UPDATE payments_order SET next_check_at = {HOUR} RETURNING 1")
+    return rate
 
 
 def a_machine_is_cut_off_with_claims_and_the_throttle_in_its_hands(fleet: Fleet) -> list[str]:

@@ -20,11 +20,14 @@ from okpuja.embedded import keeper
 from tests.processes import ROOT
 from tests.sandbox import wait_until
 
-# For each line that it reads, a user makes sure that the server runs and says where, and under which pid.
+# A user makes sure that the server runs when it is told to, and says where, and under which pid.
 USER = """
 import sys, psycopg
 from okpuja.embedded import server
 for line in sys.stdin:
+    if line.strip() == "are you there?":
+        print("yes", flush=True)
+        continue
     host = server.start()
     with psycopg.connect(host=host, user=server.USER, dbname=server.DATABASE) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
@@ -52,12 +55,19 @@ class User:
 
     def finds(self) -> tuple[int, str]:
         """The postmaster's pid and the socket's folder, after one use."""
+        pid, host = self._answers("use it").split()
+        return int(pid), host
+
+    def is_there(self) -> bool:
+        """True once it has started and may use the server at a word; it has not used it by that."""
+        return self._answers("are you there?") == "yes\n"
+
+    def _answers(self, line: str) -> str:
         assert self.process.stdin
         assert self.process.stdout
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        pid, host = self.process.stdout.readline().split()
-        return int(pid), host
+        return self.process.stdout.readline()
 
     def end(self, signum: int | None = None) -> None:
         if signum:
@@ -90,7 +100,10 @@ def embedded(*arguments: str, folder: Path) -> str:
 
 
 def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def kill_server(pid: int) -> None:
@@ -171,8 +184,9 @@ def test_the_server_ends_some_seconds_after_its_last_user(user: MakeUser, signum
 def test_whoever_comes_soon_after_the_last_user_still_finds_the_server(user: MakeUser) -> None:
     first = user()
     pid, _ = first.finds()
-    first.end()
     second = user()
+    assert second.is_there()
+    first.end()
 
     found, _ = second.finds()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.contrib.django.models import ProcrastinateEvent
 
 from payments import refunds
 from payments.models import PaymentOrder, Refund
@@ -48,12 +48,11 @@ def pursue_to_its_end(refund: Refund) -> None:
 
 
 def jobs() -> list[tuple[dict[str, Any], float]]:
-    """The deferred looks: their arguments, and in how many seconds (about) they are due."""
-    found = ProcrastinateJob.objects.filter(task_name=refunds.PURSUE).order_by("id")
-    now = timezone.now()
+    """The deferred looks: their arguments, and how many seconds (about) after they were deferred they are due."""
+    deferred = ProcrastinateEvent.objects.filter(type="deferred", job__task_name=refunds.PURSUE)
     return [
-        (job.args, round((job.scheduled_at - now).total_seconds()) if job.scheduled_at else 0)
-        for job in found
+        (one.job.args, round((one.job.scheduled_at - one.at).total_seconds()) if one.job.scheduled_at else 0)
+        for one in deferred.select_related("job").order_by("job_id")
     ]
 
 

@@ -168,7 +168,8 @@ async def test_stream_opened_the_moment_the_last_one_ended_is_told_of_changes_at
 async def test_stream_of_another_cart_is_not_woken():
     board = Board()
     with board.subscribed("one") as one, board.subscribed("two") as two:
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(5):
+            await one.wait(), await two.wait()  # both, once it listens
         one.clear(), two.clear()
         await notify("two")
         await asyncio.wait_for(two.wait(), 2)
@@ -182,6 +183,4 @@ async def test_board_without_streams_runs_nothing():
         await asyncio.sleep(0.3)
         assert len(listening.others()) == 1
 
-    await asyncio.sleep(0.1)
-
-    assert listening.others() == []
+    assert await listening.until(lambda: not listening.others())

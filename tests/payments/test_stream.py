@@ -22,6 +22,8 @@ from tests import listening, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+SOON_S = 0.6 * stream.LOOK_EVERY_S  # the next look would come later
+
 
 @pytest.fixture(autouse=True)
 def shop(plug):
@@ -83,7 +85,7 @@ async def test_stream_tells_now_at_the_change_and_then_ends():
 
     assert [event["payment_status"] for event in (*first, *second)] == ["INITIATED", "SUCCESS"]
     assert (second[0]["booking_created"], rest) == (True, [])
-    assert took_s < 1
+    assert took_s < SOON_S
 
 
 async def test_stream_of_a_final_order_tells_once_and_ends():
@@ -144,7 +146,7 @@ async def test_change_between_the_first_look_and_the_first_event_is_told_at_once
     took_s = time.monotonic() - changed_at
 
     assert [event["payment_status"] for event in events] == ["INITIATED", "SUCCESS"]
-    assert took_s < stream.LOOK_EVERY_S / 2
+    assert took_s < SOON_S
 
 
 async def test_change_whose_notice_is_lost_is_told_at_the_next_look(monkeypatch):
@@ -158,7 +160,7 @@ async def test_change_whose_notice_is_lost_is_told_at_the_next_look(monkeypatch)
     (second,) = await told(response)
 
     assert (first["auto_verified"], second["auto_verified"]) == (False, True)
-    assert time.monotonic() - changed_at < 1
+    assert time.monotonic() - changed_at < SOON_S
 
 
 def change_silently(order: PaymentOrder) -> None:
@@ -186,14 +188,14 @@ async def test_reader_who_has_gone_leaves_nothing_behind(events):
     order = await make_order()
     response = await stream_of(order.cart_id)
     await told(response, events=events)
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.3)  # until it listens
     assert listening.others()
 
     del response
     gc.collect()  # the test client's response is a knot
-    await asyncio.sleep(0.3)
 
-    assert (listening.others(), dict(board.of_this_loop()._streams)) == ([], {})
+    assert await listening.until(lambda: not listening.others())
+    assert dict(board.of_this_loop()._streams) == {}
 
 
 def notify(cart_id: str) -> None:
@@ -213,7 +215,7 @@ async def test_stream_under_another_spelling_hears_notices_for_the_orders_own(pl
     (event,) = await told(response)
 
     assert (event["cart_id"], event["payment_status"]) == ("lower-case", "SUCCESS")
-    assert time.monotonic() - changed_at < 1
+    assert time.monotonic() - changed_at < SOON_S
 
 
 @pytest.mark.django_db(transaction=True)

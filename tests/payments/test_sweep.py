@@ -262,7 +262,7 @@ def test_sweep_that_may_not_sign_in_yet_slows_everybody_down(sandbox):
 
 def test_sweep_asks_each_question_at_its_turn(sandbox):
     orders = known(sandbox, 2, "PENDING")
-    turn = timezone.now() + timedelta(seconds=0.3)
+    turn = timezone.now() + timedelta(seconds=2)
     told: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     gateway.submit_ask(orders, lambda order, answer: told.put((order.pk, answer)), leave_at=[turn])

@@ -102,10 +102,10 @@ def test_wait_for_turn_while_the_breaker_is_open_gives_up_without_waiting_for_it
     throttle.report([make.trouble(RateLimited("slow", retry_after=60))], now=now)
     started = time.monotonic()
 
-    granted = throttle.wait_for_turn(until=started + 0.5)
+    granted = throttle.wait_for_turn(until=started + 5)
 
     assert not granted
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 def test_wait_for_turn_when_the_bucket_is_empty_waits_for_the_next_call():

@@ -1,11 +1,13 @@
 """`--state FILE`: everything survives a restart, also the hard way."""
 
+import shutil
 import sqlite3
-import time
+from contextlib import closing, suppress
 
 import pytest
 
 from tests.phonepe_sandbox.processes import emulator, start
+from tests.sandbox import wait_until
 
 
 def fill(one):
@@ -32,13 +34,27 @@ def seen(one):
     return shown, statuses, refund, rest
 
 
+def is_saved(file, kind):
+    """Whether a call of this kind would be in the file if the emulator that has it locked were killed now."""
+    copy = f"{file}-copy"
+    for end in ("", "-journal"):  # in this order: what is half written is undone by its journal
+        with suppress(FileNotFoundError):
+            shutil.copyfile(file + end, copy + end)
+    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(copy)) as database:
+        kinds = "SELECT count(*) FROM exchanges WHERE json_extract(body, '$.kind') = ?"
+        return database.execute(kinds, [kind]).fetchone()[0] > 0
+    return False
+
+
 @pytest.mark.parametrize("ending", ["terminate", "kill"])
 def test_state_when_restarted_then_all_is_as_it_was(tmp_path, ending):
     file = str(tmp_path / "state")
     with emulator("--state", file) as one:
         fill(one)
         before, token = seen(one), one.token()
-        time.sleep(0.3)  # what is only looked at is saved a tenth of a second later
+        wait_until(
+            lambda: is_saved(file, "refund_status")
+        )  # the last: what is only looked at is saved a little later
         getattr(one.process, ending)()
         one.process.wait(10)
 
