@@ -54,7 +54,8 @@ def _count_crash(order_id: int) -> int:
     """Count this try, should its order have lost a process before: whatever ends this one takes back all the rest."""
     crashed = PaymentOrder.objects.filter(pk=order_id, crash_count__gt=0)
     counted = crashed.update(crash_count=F("crash_count") + 1)
-    return crashed.values_list("crash_count", flat=True).get() if counted else 0
+    # None when another has settled it in this moment.
+    return (crashed.values_list("crash_count", flat=True).first() or 0) if counted else 0
 
 
 def _take_back_crash(order_id: int) -> None:
