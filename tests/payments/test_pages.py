@@ -109,6 +109,7 @@ def test_return_of_no_order_answers_404_in_the_contracts_shape(unknown):
 BROWSER = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"}
 
 
+@pytest.mark.okpuja
 def test_return_of_no_order_shows_a_browser_a_page():
     response = Client(headers=BROWSER).get("/api/payments/return/OKP-nobody/")
 
@@ -116,6 +117,7 @@ def test_return_of_no_order_shows_a_browser_a_page():
     assert '<a class="button" href="/">' in response.text
 
 
+@pytest.mark.okpuja
 def test_return_by_another_method_says_so_to_a_browser_as_well():
     response = Client(headers=BROWSER).post("/api/payments/return/OKP-nobody/")
 
