@@ -12,15 +12,16 @@ from django.utils.decorators import sync_and_async_middleware
 
 from guard.middleware import reads_pages
 from payments import failures
+from payments.described import BAD_REQUEST, INTERNAL_ERROR, TOO_LARGE
 
 WITHOUT_SLASH = ("/api/docs", "/api/openapi.json")
 MESSAGES = {
-    400: "The request cannot be understood.",
+    400: BAD_REQUEST.says,
     403: "This request is not allowed from here.",
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
-    413: "The request is too large.",
-    500: "Something went wrong on our side. The error has been logged.",
+    413: TOO_LARGE.says,
+    500: INTERNAL_ERROR.says,
 }
 
 

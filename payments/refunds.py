@@ -269,8 +269,9 @@ def _conclude(
     is_stuck = is_of_another or _is_late(refund, outcome, now=now)
     is_heard = isinstance(outcome, RefundStatus)
     if is_heard and not is_stuck:
-        ended = {"refund": refund.merchant_refund_id}
-        transitions.withdraw(order, Attention.REFUND_STUCK, source=Source.CHECKER, now=now, **ended)
+        transitions.withdraw(
+            order, Attention.REFUND_STUCK, source=Source.CHECKER, now=now, refund=refund.merchant_refund_id
+        )
     if refund.state == RefundState.COMPLETED:
         shop.tell(News.REFUND_COMPLETED, order, refund=refund)
         if order.attention in MONEY_IS_OUT and left_to_refund(order) == 0:

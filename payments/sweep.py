@@ -136,6 +136,7 @@ class Sweep:
             self._left = 0
             self._ask_about(only)
         while not self._is_stopped() and not self.summary.gateway_is_dead:
+            close_old_connections()
             pause = self._turn()
             if pause is None and not self._is_busy:
                 return
@@ -166,7 +167,6 @@ class Sweep:
 
     def _turn(self) -> float | None:
         """Write down what was answered and claim what is due. The pause until there is more; None: not known."""
-        close_old_connections()
         self._write_down()
         if self._stopping_since is not None:
             return None

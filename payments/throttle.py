@@ -122,10 +122,11 @@ def take(wanted: int, *, now: datetime, ahead_s: float = 0.0, waiting_customer: 
 def give_back(count: int, *, now: datetime) -> None:
     """Return calls that were taken and not made; a probe among them leaves its place to another."""
     if count > 0:
-        row = _row(now + _clock.ahead)
+        now += _clock.ahead
+        row = _row(now)
         row.tokens = min(row.tokens + count, burst(row.rate))
         if row.probing:
-            row.probing, row.blocked_until = False, now + _clock.ahead
+            row.probing, row.blocked_until = False, now
         row.save(update_fields=["tokens", "probing", "blocked_until"])
 
 
@@ -165,11 +166,12 @@ def _learn_from(told: Report, *, now: datetime) -> None:
     if told.is_all_well and (seen is None or _is_well(seen[0])):
         return  # the common case costs one read
     with transaction.atomic(durable=True):
-        row = _row(now + _clock.ahead)
+        now += _clock.ahead
+        row = _row(now)
         was_open = row.pause_s > 0
         if told.limited_asked_at:
             told = replace(told, limited_asked_at=told.limited_asked_at + _clock.ahead)
-        learn(row, told, now=now + _clock.ahead, ceiling=ceiling_rate(), jitter=random.uniform(0.8, 1.2))
+        learn(row, told, now=now, ceiling=ceiling_rate(), jitter=random.uniform(0.8, 1.2))
         row.save()
     if row.pause_s and not was_open:
         log.warning("gateway breaker opened", failures=row.failures, pause_s=round(row.pause_s, 1))

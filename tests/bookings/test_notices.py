@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from bookings import mails, notices
 from bookings.models import Notice
-from payments import refunds, shop
+from payments import shop
 from payments.models import PaymentOrder, Refund
 from payments.shop import Notice as News
 from payments.states import News as Kind
@@ -19,6 +19,7 @@ from payments.states import RefundState, Status
 from tests import make
 from tests.at_once import at_once
 from tests.bookings.deferred import deferred, run
+from tests.payments.refunding import request as refund
 from tests.payments.settling import settle
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,16 +46,6 @@ def booked(order: PaymentOrder) -> PaymentOrder:
     settled = settle(order, make.answer("COMPLETED"))
     assert settled.fulfilment == "BOOKED"
     return settled
-
-
-def refund(order: PaymentOrder, amount: int | None = None) -> Refund:
-    return refunds.request(
-        order.merchant_order_id,
-        amount_paise=amount,
-        reason="The priest is ill.",
-        requested_by="clerk",
-        now=timezone.now(),
-    )
 
 
 def complete(refund: Refund) -> None:

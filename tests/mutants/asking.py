@@ -313,7 +313,7 @@ MUTANTS = (
         "probe-never-given-back",
         "a probe that was not sent leaves its place to another",
         THROTTLE,
-        "        if row.probing:\n            row.probing, row.blocked_until = False, now + _clock.ahead\n",
+        "        if row.probing:\n            row.probing, row.blocked_until = False, now\n",
         "",
         T_THROTTLES,
     ),

@@ -28,14 +28,8 @@ def paid_order(sandbox: Sandbox | None = None, **fields: Any) -> PaymentOrder:
 
 
 def request(order: PaymentOrder, amount: int | None = None, **more: str) -> Refund:
-    return refunds.request(
-        order.merchant_order_id,
-        amount_paise=amount,
-        reason="The priest is ill.",
-        requested_by="staff",
-        now=timezone.now(),
-        **more,
-    )
+    asked = {"reason": "The priest is ill.", "requested_by": "staff"} | more
+    return refunds.request(order.merchant_order_id, amount_paise=amount, now=timezone.now(), **asked)
 
 
 def pursue(refund: Refund, *, attempt: int = 0) -> Refund:

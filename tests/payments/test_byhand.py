@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from payments.models import PaymentEvent, PaymentOrder, Refund
 from payments.states import Attention, Source, Status
 from tests import make
 from tests.at_once import at_once
+from tests.payments.refunding import request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,14 +40,7 @@ def settle(order: PaymentOrder) -> PaymentOrder:
     return byhand.settle_attention(order.merchant_order_id, by="ravi", reason=TOLD, now=timezone.now())
 
 
-def refund(order: PaymentOrder, amount: int | None = None) -> Refund:
-    return refunds.request(
-        order.merchant_order_id,
-        amount_paise=amount,
-        reason="Asked for.",
-        requested_by="ravi",
-        now=timezone.now(),
-    )
+refund = partial(request, reason="Asked for.", requested_by="ravi")
 
 
 def hear(order: PaymentOrder, **how: Any) -> PaymentOrder:
