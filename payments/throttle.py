@@ -355,6 +355,7 @@ def _seen() -> tuple[GatewayThrottle, str] | None:
         cursor.execute(SEEN)
         found = cursor.fetchone()
     if found is None:
+        _clock.ahead = NONE  # what was seen before is of another row
         return None
     *fields, version, theirs = found
     _clock.compare(theirs, before=before, after=timezone.now())

@@ -143,3 +143,12 @@ def test_report_call_that_worked_closes_the_breaker_whose_probe_it_was():
     throttle.report_call(None, now=now + timedelta(seconds=2))
 
     assert GatewayThrottle.objects.get().pause_s == 0
+
+
+def test_report_to_an_empty_table_goes_by_no_difference_of_clocks_that_was_seen_before(monkeypatch):
+    monkeypatch.setattr(throttle._clock, "ahead", timedelta(hours=-1))
+    now = timezone.now()
+
+    throttle.report([make.trouble(Unavailable("down"))] * 5, now=now)
+
+    assert throttle.take(1, now=now).count == 0
